@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""kcmp(2): do two tasks share a kernel object?"""
+
+from __future__ import annotations
+
+from .libc import bind, failure, last_errno
+
+KCMP_FILES = 2
+
+
+def same_files(pid1: int, pid2: int) -> bool:
+    """Whether two tasks (processes or threads) use one table of descriptors; kcmp(2) KCMP_FILES, 3.5.
+
+    ESRCH: one has ended. EPERM: needs PTRACE_MODE_READ_REALCREDS over both. KernelLacks: built without CONFIG_KCMP
+    (before 5.12 that needed CONFIG_CHECKPOINT_RESTORE).
+    """
+    result = bind("kcmp", 5)(pid1, pid2, KCMP_FILES, 0, 0)
+    if result < 0:
+        raise failure("kcmp", last_errno())
+    return result == 0

@@ -1,0 +1,250 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""What a namespace's descriptor tells: ioctl_nsfs(2), SIOCGSKNS, file handles, listns(2).
+
+Every descriptor returned is close-on-exec: the kernel makes it so. Only handles and listns need ctypes.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from typing import List, NamedTuple
+
+from .libc import KernelLacks, syscall
+from .namespaces import NS_GET_NSTYPE, TYPES, is_nsfs
+
+NS_GET_USERNS = 0xB701
+NS_GET_PARENT = 0xB702
+NS_GET_OWNER_UID = 0xB704
+NS_GET_MNTNS_ID = 0x8008B705
+NS_GET_PID_FROM_PIDNS = 0x8004B706
+NS_GET_TGID_FROM_PIDNS = 0x8004B707
+NS_GET_PID_IN_PIDNS = 0x8004B708
+NS_GET_TGID_IN_PIDNS = 0x8004B709
+NS_MNT_GET_INFO = 0x8010B70A
+NS_MNT_GET_NEXT = 0x8010B70B
+NS_MNT_GET_PREV = 0x8010B70C
+NS_GET_ID = 0x8008B70D
+SIOCGSKNS = 0x894C
+TUNGETDEVNETNS = 0x54E3
+
+AT_EMPTY_PATH = 0x1000
+FD_NSFS_ROOT = -10003
+FILEID_NSFS = 0xF1
+LISTNS_CURRENT_USER = 0xFFFFFFFFFFFFFFFF
+
+_NAMES = {flag: name for name, flag in TYPES.items()}
+
+
+class NamespaceGone(OSError):
+    """ESTALE: no namespace has this handle any more (ids are never reused before the next boot)."""
+
+
+class MountNamespaceInfo(NamedTuple):
+    """struct mnt_ns_info."""
+
+    nr_mounts: int
+    mnt_ns_id: int
+
+
+class Handle(NamedTuple):
+    """struct nsfs_file_handle: names one namespace until the next boot, without keeping it alive."""
+
+    ns_id: int
+    ns_type: int  # CLONE_NEW*
+    inode: int
+
+    def pack(self) -> bytes:
+        """The 16 bytes the kernel uses, in this machine's byte order."""
+        return struct.pack("=QII", *self)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Handle:
+        """The reverse of ``pack``; ValueError for another length."""
+        try:
+            return cls(*struct.unpack("=QII", data))
+        except struct.error:
+            raise ValueError("a namespace's file handle has 16 bytes, not %d" % len(data)) from None
+
+
+def ns_type(fd: int) -> str:
+    """The type's name (``net``); NS_GET_NSTYPE, 4.11. ENOTTY: not a namespace."""
+    flag = _number(fd, NS_GET_NSTYPE, "NS_GET_NSTYPE", "4.11")
+    if flag not in _NAMES:
+        raise OSError(errno.EPROTONOSUPPORT, "NS_GET_NSTYPE: 0x%x is none of the eight types" % flag)
+    return _NAMES[flag]
+
+
+def owner(fd: int) -> int:
+    """A descriptor of the owning user namespace; NS_GET_USERNS, 4.9. EPERM: it is not below the caller's own."""
+    return _number(fd, NS_GET_USERNS, "NS_GET_USERNS", "4.9")
+
+
+def parent(fd: int) -> int:
+    """A descriptor of the parent of a pid or user namespace; NS_GET_PARENT, 4.9.
+
+    EPERM: there is none, or it is out of the caller's sight (the kernel does not say which). EINVAL: another type.
+    """
+    return _number(fd, NS_GET_PARENT, "NS_GET_PARENT", "4.9")
+
+
+def owner_uid(fd: int) -> int:
+    """Who made this user namespace, as the caller's user namespace sees the uid; NS_GET_OWNER_UID, 4.11.
+
+    EINVAL: not a user namespace.
+    """
+    return int(struct.unpack("=I", _bytes(fd, NS_GET_OWNER_UID, 4, "NS_GET_OWNER_UID", "4.11"))[0])
+
+
+def ns_id(fd: int) -> int:
+    """The namespace's 64-bit id, never reused before the next boot; NS_GET_ID, 6.18."""
+    return int(struct.unpack("=Q", _bytes(fd, NS_GET_ID, 8, "NS_GET_ID", "6.18"))[0])
+
+
+def mntns_id(fd: int) -> int:
+    """The same for mount namespaces only; NS_GET_MNTNS_ID, 6.11. EINVAL: another type."""
+    return int(struct.unpack("=Q", _bytes(fd, NS_GET_MNTNS_ID, 8, "NS_GET_MNTNS_ID", "6.11"))[0])
+
+
+def mnt_info(fd: int) -> MountNamespaceInfo:
+    """How many mounts a mount namespace has, and its id; NS_MNT_GET_INFO, 6.12. EINVAL: another type."""
+    return MountNamespaceInfo(*struct.unpack("=4xIQ", _bytes(fd, NS_MNT_GET_INFO, 16, "NS_MNT_GET_INFO", "6.12")))
+
+
+def mnt_next(fd: int) -> int:
+    """A descriptor of the mount namespace made after this one; NS_MNT_GET_NEXT, 6.12. ENOENT: this is the last.
+
+    EPERM: the caller lacks CAP_SYS_ADMIN in the initial user namespace or is not in the initial pid namespace (kernels
+    older than 2026-03 instead pass over what the caller may not see). EINVAL: another type.
+    """
+    return _number(fd, NS_MNT_GET_NEXT, "NS_MNT_GET_NEXT", "6.12")
+
+
+def mnt_previous(fd: int) -> int:
+    """A descriptor of the mount namespace made before this one; NS_MNT_GET_PREV, 6.12; as ``mnt_next``."""
+    return _number(fd, NS_MNT_GET_PREV, "NS_MNT_GET_PREV", "6.12")
+
+
+def pid_from(fd: int, pid: int) -> int:
+    """Our number of thread ``pid`` of pid namespace ``fd``; NS_GET_PID_FROM_PIDNS, 6.11. ESRCH: no such thread."""
+    return _number(fd, NS_GET_PID_FROM_PIDNS, "NS_GET_PID_FROM_PIDNS", "6.11", pid)
+
+
+def tgid_from(fd: int, pid: int) -> int:
+    """Our number of the process of thread ``pid`` of pid namespace ``fd``; NS_GET_TGID_FROM_PIDNS, 6.11."""
+    return _number(fd, NS_GET_TGID_FROM_PIDNS, "NS_GET_TGID_FROM_PIDNS", "6.11", pid)
+
+
+def pid_in(fd: int, pid: int) -> int:
+    """The number in pid namespace ``fd`` of our thread ``pid``; NS_GET_PID_IN_PIDNS, 6.11. ESRCH: not in there."""
+    return _number(fd, NS_GET_PID_IN_PIDNS, "NS_GET_PID_IN_PIDNS", "6.11", pid)
+
+
+def tgid_in(fd: int, pid: int) -> int:
+    """The number in pid namespace ``fd`` of the process of our thread ``pid``; NS_GET_TGID_IN_PIDNS, 6.11."""
+    return _number(fd, NS_GET_TGID_IN_PIDNS, "NS_GET_TGID_IN_PIDNS", "6.11", pid)
+
+
+def socket_netns(fd: int) -> int:
+    """A descriptor of the network namespace a socket (of any family) belongs to; SIOCGSKNS, 4.10.
+
+    EPERM: needs CAP_NET_ADMIN over that namespace. ENOTTY: not a socket.
+    """
+    return fcntl.ioctl(fd, SIOCGSKNS)
+
+
+def tun_netns(fd: int) -> int:
+    """A descriptor of the network namespace a tun or tap descriptor's device is in; TUNGETDEVNETNS, 5.2.
+
+    EPERM: needs CAP_NET_ADMIN over that namespace. EBADFD: no device is attached. ENOTTY: not a tun descriptor.
+    """
+    try:
+        return fcntl.ioctl(fd, TUNGETDEVNETNS)
+    except OSError as error:
+        # An attached tun descriptor answers EINVAL to an ioctl it does not know.
+        if error.errno == errno.EINVAL:
+            raise KernelLacks("TUNGETDEVNETNS", "5.2", errno.EINVAL) from error
+        raise
+
+
+def handle_of(fd: int) -> Handle:
+    """The durable name of a namespace; name_to_handle_at(2) on nsfs, 6.18. ENOTTY: not a namespace."""
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(struct.pack("=Ii", 16, 0), 8 + 16)
+    mount_id = ctypes.c_int()
+    if not is_nsfs(fd):
+        raise OSError(errno.ENOTTY, "name_to_handle_at: not a namespace")
+    try:
+        syscall("name_to_handle_at", fd, b"", buffer, ctypes.byref(mount_id), AT_EMPTY_PATH)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EOVERFLOW):
+            raise KernelLacks("file handles of namespaces", "6.18", error.errno) from error
+        raise
+    if struct.unpack_from("=Ii", buffer)[1] != FILEID_NSFS:
+        raise KernelLacks("file handles of namespaces", "6.18", errno.EOPNOTSUPP)
+    return Handle.unpack(buffer.raw[8:])
+
+
+def open_handle(handle: Handle) -> int:
+    """A descriptor of the namespace named by ``handle``; open_by_handle_at(2) on FD_NSFS_ROOT, 6.18.
+
+    NamespaceGone (ESTALE): it is gone, or (before 6.19) type and inode are not given. EPERM: it is not one of the
+    caller's own and the caller lacks CAP_SYS_ADMIN in its owner.
+    """
+    name = struct.pack("=Ii", 16, FILEID_NSFS) + handle.pack()
+    try:
+        return syscall("open_by_handle_at", FD_NSFS_ROOT, name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ESTALE:
+            raise NamespaceGone(errno.ESTALE, "no namespace has the handle %d" % handle.ns_id) from error
+        if error.errno == errno.EBADF:
+            raise KernelLacks("file handles of namespaces", "6.18", errno.EBADF) from error
+        raise
+
+
+def listns(ns_types: int = 0, user_ns_id: int = 0, after: int = 0, batch: int = 4096) -> List[int]:
+    """The ids of all namespaces in use that the caller may see, ascending; listns(2), 6.19.
+
+    ``ns_types``: mask of CLONE_NEW*, 0 for all. ``user_ns_id``: only those owned by this user namespace
+    (LISTNS_CURRENT_USER: the caller's), 0 for all. ``after``: only ids above it. Who lacks CAP_SYS_ADMIN in the
+    initial user namespace, or is not in the initial pid namespace, sees only the namespaces it is in itself.
+    """
+    import ctypes
+
+    buffer = (ctypes.c_uint64 * batch)()
+    ids: List[int] = []
+    while True:
+        request = struct.pack("=IIQIIQ", 32, 0, after, ns_types, 0, user_ns_id)
+        count = syscall("listns", request, buffer, batch, 0)
+        ids.extend(buffer[:count])
+        # A full page may have successors; the second condition only guards against a kernel that does not advance.
+        if count < batch or buffer[count - 1] == after:
+            return ids
+        after = buffer[count - 1]
+
+
+def _number(fd: int, request: int, name: str, since: str, argument: int = 0) -> int:
+    try:
+        return fcntl.ioctl(fd, request, argument)
+    except OSError as error:
+        raise _translated(error, fd, name, since) from error
+
+
+def _bytes(fd: int, request: int, size: int, name: str, since: str) -> bytes:
+    try:
+        return fcntl.ioctl(fd, request, bytes(size))
+    except OSError as error:
+        raise _translated(error, fd, name, since) from error
+
+
+def _translated(error: OSError, fd: int, name: str, since: str) -> OSError:
+    # ENOTTY has two meanings: not a namespace at all, or one on a kernel that does not know this request.
+    if error.errno == errno.ENOTTY and is_nsfs(fd):
+        return KernelLacks(name, since, errno.ENOTTY)
+    return OSError(error.errno, "%s: %s" % (name, error.strerror))
