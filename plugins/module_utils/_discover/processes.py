@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""Namespaces of processes, and of the children they are going to have (C(*_for_children))."""
+from __future__ import annotations
+
+from typing import Dict, List, Tuple
+
+from .._kernel.proc import CHILDREN_LINKS, GONE
+from .._model.namespace import Leader
+from .._model.problems import VANISHED
+from .._model.process import TYPES, Process
+from .scan import Scan
+
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
+
+
+def find(scan: Scan, cgroups: bool, pids: bool) -> None:
+    """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) keep who is where."""
+    proc, problems = scan.proc, scan.problems
+    read_namespaces, read_stat, read_cgroup = proc.namespaces, proc.stat, proc.cgroup_text
+    groups: Dict[Tuple[object, ...], List[Process]] = {}
+    listed = proc.pids()
+    for position, pid in enumerate(listed):
+        if not position & 63 and scan.late("processes", len(listed) - position):
+            break
+        try:
+            names, refusal = read_namespaces(pid)
+        except OSError as error:
+            # One that died after it was listed is no loss: what it held alone died with it.
+            if error.errno in GONE:
+                continue
+            names, refusal = [None] * 10, error
+        try:
+            stat = read_stat(pid)
+            process = Process(pid, stat.ppid, stat.start_time, stat.comm, stat.state, stat.threads,
+                              bool(stat.flags & _PF_KTHREAD), names[:8])
+            if cgroups and not process.kernel:
+                process.cgroup = read_cgroup(pid)
+        except OSError as error:
+            if error.errno in GONE:
+                problems.add("processes", VANISHED)
+            else:
+                problems.error("processes", error)
+            continue
+        if refusal is not None and refusal.errno not in GONE:
+            problems.error("processes", refusal)
+        scan.processes[pid] = process
+        groups.setdefault(tuple(names), []).append(process)
+    for names_key, members in groups.items():
+        _enter_group(scan, names_key, members, pids)
+
+
+def _enter_group(scan: Scan, names: Tuple[object, ...], members: List[Process], pids: bool) -> None:
+    """Enter processes that are in the same ten namespaces: one step a group, not one a process."""
+    oldest = min(members, key=_age)
+    for position, kind in enumerate(TYPES):
+        name = names[position]
+        if not isinstance(name, str):
+            continue
+        namespace = scan.namespace(name)
+        namespace.processes += len(members)
+        leader = namespace.leader
+        if leader is None or (oldest.start_time, oldest.pid) < (leader.start_time, leader.pid):
+            namespace.leader = Leader(oldest.pid, oldest.start_time, oldest.comm)
+        scan.way(name, oldest.pid, oldest.pid, "ns", kind)
+        if pids or kind == "mnt":
+            scan.members.setdefault(name, []).extend(process.pid for process in members)
+    for index, (link, plain) in enumerate(CHILDREN_LINKS):
+        name = names[8 + index]
+        if isinstance(name, str) and name != names[plain]:
+            scan.way(name, oldest.pid, oldest.pid, "ns", link)
+            for process in members:
+                scan.pin(name, link, (process.pid,), pid=process.pid, comm=process.comm)
+
+
+def pin_processes(scan: Scan) -> None:
+    """One pin for all processes of a namespace, named by its leader."""
+    for name, namespace in scan.namespaces.items():
+        leader = namespace.leader
+        if leader is not None:
+            scan.pin(name, "process", (), pid=leader.pid, comm=leader.comm)
+            scan.count_pin(name, "process", namespace.processes)
+
+
+def _age(process: Process) -> Tuple[int, int]:
+    return (process.start_time, process.pid)

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""The state of one scan: what was found so far, by whom it is held, and what was refused."""
+from __future__ import annotations
+
+import time
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from .._kernel.netlink import Route
+from .._kernel.proc import Proc
+from .._model.namespace import Namespace, Pin
+from .._model.problems import TIMED_OUT, Problems
+from .._model.process import TYPES, Names, Process
+
+# The inode of the initial namespace of each type is fixed (include/linux/nsfs.h); for net and mnt since Linux 6.18.
+INITIAL_INODES = {
+    "ipc": 0xEFFFFFFF, "uts": 0xEFFFFFFE, "user": 0xEFFFFFFD, "pid": 0xEFFFFFFC,
+    "cgroup": 0xEFFFFFFB, "time": 0xEFFFFFFA, "net": 0xEFFFFFF9, "mnt": 0xEFFFFFF8,
+}
+SOURCES = ("processes", "threads", "descriptors", "sockets", "mounts", "ancestors")
+
+
+class Way(NamedTuple):
+    """A path of /proc through which a namespace can be opened, and the process it depends on."""
+
+    pid: int
+    path: str
+
+
+class Holder(NamedTuple):
+    """A descriptor that holds a socket."""
+
+    pid: int
+    tid: Optional[int]
+    descriptor: int
+
+
+class Clock:
+    """The time that is left for a scan."""
+
+    def __init__(self, timeout: float) -> None:
+        self.until = time.monotonic() + timeout
+
+    def left(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.until - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self.until
+
+
+class Scan:
+    """One look at all namespaces. Each source adds to it; nothing is ever taken out.
+
+    C(live) is false for a recorded tree: then only what can be read from files is looked at.
+    """
+
+    def __init__(self, proc: Proc, problems: Problems, clock: Clock, max_entries: int = 500, live: bool = True) -> None:
+        self.proc = proc
+        self.problems = problems
+        self.clock = clock
+        self.live = live
+        self.max_entries = max_entries
+        self.processes: Dict[int, Process] = {}
+        self.threads: Dict[int, List[int]] = {}
+        self.namespaces: Dict[str, Namespace] = {}
+        self.ways: Dict[str, List[Way]] = {}
+        self.sockets: Dict[str, List[Holder]] = {}
+        # pids of each namespace, for mountinfo (mnt) and on request (all)
+        self.members: Dict[str, List[int]] = {}
+        # What this kernel turned out to have, for the result.
+        self.features: Dict[str, bool] = {}
+        # Answers which nsid a network namespace has as seen from ours; None where that cannot be asked.
+        self.route: Optional[Route] = None
+        # Names whose kernel record (id, owner, parent) was read, so that it is read only once.
+        self.described: Dict[str, bool] = {}
+        self._pins: Dict[str, Dict[Tuple[object, ...], Pin]] = {}
+        self._pins_left_out: Dict[str, int] = {}
+
+    def namespace(self, name: str) -> Namespace:
+        """The record of a namespace, made when it is new. C(name) is as the kernel's links have it."""
+        found = self.namespaces.get(name)
+        if found is None:
+            kind, dummy, rest = name.partition(":[")
+            found = self.namespaces[name] = Namespace(name=name, type=kind, inode=int(rest[:-1]))
+        return found
+
+    def pin(self, name: str, kind: str, holder: Tuple[object, ...], /, **details: object) -> None:
+        """Note why a namespace is alive. Equal holders are counted, not repeated."""
+        self.namespace(name)
+        pins = self._pins.setdefault(name, {})
+        key = (kind,) + holder
+        known = pins.get(key)
+        if known is not None:
+            known.count += 1
+        elif len(pins) < self.max_entries:
+            pins[key] = Pin(kind, details)
+        else:
+            self._pins_left_out[name] = self._pins_left_out.get(name, 0) + 1
+
+    def count_pin(self, name: str, kind: str, count: int) -> None:
+        """Set how many holders the one pin of C(kind) stands for."""
+        pin = self._pins[name].get((kind,))
+        if pin is not None:
+            pin.count = count
+
+    def way(self, name: str, pid: int, *path: object) -> None:
+        """Note a path of /proc that opens a namespace. A few are enough: processes come and go."""
+        ways = self.ways.setdefault(name, [])
+        if len(ways) < 4:
+            ways.append(Way(pid, self.proc.path(*path)))
+
+    def finish_pins(self) -> None:
+        """Hand the collected pins over to the namespaces, those of processes first."""
+        order = {"process": 0, "thread": 1}
+        for name, pins in self._pins.items():
+            self.namespaces[name].pins = sorted(pins.values(), key=lambda pin: order.get(pin.kind, 2))
+            left_out = self._pins_left_out.get(name, 0)
+            if left_out:
+                self.problems.add("pins of %s" % name, "truncated", left_out)
+
+    def late(self, what: str, count: int = 1) -> bool:
+        """Whether the time is up; what is not looked at any more is counted."""
+        if not self.clock.over:
+            return False
+        self.problems.add(what, TIMED_OUT, max(1, count))
+        return True
+
+    def names_of(self, pid: int) -> Names:
+        """The namespaces of a process, None for each that is not known."""
+        process = self.processes.get(pid)
+        return process.namespaces if process is not None else (None,) * len(TYPES)
+
+
+def is_namespace(link: str) -> bool:
+    """Whether the target of a link of /proc is a namespace. A file's begins with a slash, so none can pose as one."""
+    return link[-1:] == "]" and link.partition(":[")[0] in INITIAL_INODES
+
+
+def own_names(proc: Proc) -> Dict[str, str]:
+    """The namespaces of the caller by type, as far as they are told."""
+    return _by_type(proc.namespaces("self")[0])
+
+
+def host_names(scan: Scan, own: Dict[str, str]) -> Dict[str, str]:
+    """The namespaces of process 1 as we see it.
+
+    Where they are unreadable, which happens even to root, those of kthreadd if our pid namespace is the initial
+    one, else our own.
+    """
+    found = dict(own)
+    second = scan.processes.get(2)
+    if own.get("pid") == "pid:[%d]" % INITIAL_INODES["pid"] and second is not None and second.kernel:
+        found.update(_by_type(second.namespaces))
+    first = scan.processes.get(1)
+    if first is not None:
+        found.update(_by_type(first.namespaces))
+    return {kind: found[kind] for kind in TYPES if kind in found}
+
+
+def mark_initial(scan: Scan, own: Dict[str, str]) -> None:
+    """Tell which namespaces the kernel booted with; None where an older kernel leaves it open (net and mnt)."""
+    fixed = {"%s:[%d]" % (kind, inode) for kind, inode in INITIAL_INODES.items()}
+    second = scan.processes.get(2)
+    kernel: Iterable[Optional[str]] = ()
+    if own.get("pid") == "pid:[%d]" % INITIAL_INODES["pid"] and second is not None and second.kernel:
+        kernel = second.namespaces
+    told = set(kernel)
+    for namespace in scan.namespaces.values():
+        name = namespace.name
+        if name in fixed:
+            namespace.initial = True
+        elif namespace.type not in ("net", "mnt") or "%s:[%d]" % (
+            namespace.type, INITIAL_INODES[namespace.type]
+        ) in scan.namespaces:
+            namespace.initial = False
+        elif told - {None}:
+            namespace.initial = name in told
+
+
+def _by_type(names: Iterable[Optional[str]]) -> Dict[str, str]:
+    return {kind: name for kind, name in zip(TYPES, names) if name is not None}
