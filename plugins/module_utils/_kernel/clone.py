@@ -10,7 +10,7 @@ import errno
 import os
 import signal
 import struct
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Sequence
 
 from .libc import KernelLacks, failure, number
 from .namespaces import CLONE_NEWTIME
@@ -39,14 +39,14 @@ _NOT_A_FORK = (
     | CLONE_CHILD_CLEARTID
     | CLONE_CHILD_SETTID
 )
-_NEWER_THAN_CLONE3: Dict[int, str] = {CLONE_NEWTIME: "5.6", CLONE_CLEAR_SIGHAND: "5.5", CLONE_INTO_CGROUP: "5.7"}
+_NEWER_THAN_CLONE3: dict[int, str] = {CLONE_NEWTIME: "5.6", CLONE_CLEAR_SIGHAND: "5.5", CLONE_INTO_CGROUP: "5.7"}
 
 
 class CloneResult(NamedTuple):
     """``pid`` is 0 in the child; ``pidfd`` (close-on-exec, the caller's to close) only where it was asked for."""
 
     pid: int
-    pidfd: Optional[int]
+    pidfd: int | None
 
 
 def clone3_fork(
@@ -54,7 +54,7 @@ def clone3_fork(
     *,
     exit_signal: int = signal.SIGCHLD,
     pidfd: bool = False,
-    cgroup_fd: Optional[int] = None,
+    cgroup_fd: int | None = None,
     set_tid: Sequence[int] = (),
 ) -> CloneResult:
     """fork() with ``flags`` (CLONE_NEW*, CLONE_CLEAR_SIGHAND and the like) of clone3(2), 5.3; returns twice.
@@ -100,13 +100,20 @@ def clone3_fork(
     system.restype = ctypes.c_long
     request = struct.pack("=11Q", *arguments)
     call = (ctypes.c_long(number("clone3")), request, ctypes.c_long(len(request)))
-    python.PyOS_BeforeFork()
-    pid = int(system(*call))
+    # os.fork does this in C, where no handler of Python's can run (and raise) while the import lock is held.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        python.PyOS_BeforeFork()
+        pid = int(system(*call))
+        code = ctypes.get_errno()
+        if pid == 0:
+            python.PyOS_AfterFork_Child()
+        else:
+            python.PyOS_AfterFork_Parent()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if pid == 0:
-        python.PyOS_AfterFork_Child()
         return CloneResult(0, None)
-    code = ctypes.get_errno()
-    python.PyOS_AfterFork_Parent()
     if pid < 0:
         raise _refused(code, flags, set_tid)
     return CloneResult(pid, slot.value if pidfd else None)
@@ -134,7 +141,7 @@ def _refused(code: int, flags: int, set_tid: Sequence[int]) -> OSError:
     return failure("clone3", code)
 
 
-def _bits(mask: int) -> List[int]:
+def _bits(mask: int) -> list[int]:
     return [1 << bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from typing import Optional
 
 from .libc import KernelLacks, Path, path_bytes, syscall
 from .namespaces import CLONE_FILES, unshare
@@ -72,7 +71,7 @@ def openat2(dirfd: int, path: Path, flags: int, mode: int = 0, resolve: int = 0)
             raise
 
 
-def close_range(first: int, last: int = HIGHEST_FD, flags: int = 0, *, fd_directory: Optional[int] = None) -> None:
+def close_range(first: int, last: int = HIGHEST_FD, flags: int = 0, *, fd_directory: int | None = None) -> None:
     """Close (CLOSE_RANGE_CLOEXEC: mark close-on-exec) all descriptors first..last; close_range(2), 5.9.
 
     Where the kernel lacks it, those that /proc/self/fd lists are closed one by one. That is as safe as long as no other
@@ -101,11 +100,9 @@ def close_range(first: int, last: int = HIGHEST_FD, flags: int = 0, *, fd_direct
                     fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
                 else:
                     os.close(fd)
-            except OSError as error:
-                # The descriptor that listed the directory is closed by now. Whatever else close() says, it did close.
-                if error.errno == errno.EBADF or not flags & CLOSE_RANGE_CLOEXEC:
-                    continue
-                raise
+            except OSError:
+                # EBADF: the descriptor that listed the directory. Whatever else close() says, it did close.
+                continue
 
 
 def memfd_create(name: str, flags: int = MFD_CLOEXEC | MFD_ALLOW_SEALING) -> int:

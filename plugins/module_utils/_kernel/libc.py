@@ -13,13 +13,13 @@ import errno
 import functools
 import os
 import sys
-from typing import Any, Callable, Dict, Tuple, Union
+from typing import Any, Callable, Union
 
 Path = Union[str, bytes, "os.PathLike[str]"]
 
 # name: (x86_64, aarch64, first Linux). Sources: arch/x86/entry/syscalls/syscall_64.tbl and, for aarch64,
 # include/uapi/asm-generic/unistd.h (scripts/syscall.tbl since 6.11). From 424 on all machines share the numbers.
-CALLS: Dict[str, Tuple[int, int, str]] = {
+CALLS: dict[str, tuple[int, int, str]] = {
     "capget": (125, 90, "2.2"),
     "capset": (126, 91, "2.2"),
     "pivot_root": (155, 41, "2.4"),
@@ -58,7 +58,7 @@ class KernelLacks(OSError):
     def __str__(self) -> str:
         return str(self.strerror)
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.call, self.since, self.errno)
 
 
@@ -126,7 +126,8 @@ def bind(name: str, arguments: int) -> Callable[..., int]:
     if libc_has(name):
         function = libc()[name]
         function.argtypes = [ctypes.c_long] * arguments
-        return function  # type: ignore[no-any-return]
+        wrapper: Callable[..., int] = function
+        return wrapper
     function = libc()["syscall"]
     function.argtypes = [ctypes.c_long] * (arguments + 1)
     function.restype = ctypes.c_long

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import List, NamedTuple, Optional, Union
+from typing import NamedTuple
 
 from .libc import KernelLacks, Path, path_bytes, syscall
 
@@ -64,33 +64,33 @@ _STATMOUNT_FIXED = 512  # struct statmount before its strings
 _STATMOUNT_LIMIT = 1 << 20
 
 
-class Mount(NamedTuple):
+class MountStatus(NamedTuple):
     """struct statmount. None: not asked for, or not told by this kernel. Paths are as seen from the caller's root."""
 
-    mnt_id: Optional[int]  # unique until the next boot
-    parent_id: Optional[int]
-    mnt_id_old: Optional[int]  # the reusable number that mountinfo shows
-    parent_id_old: Optional[int]
-    attributes: Optional[int]  # MOUNT_ATTR_*
-    propagation: Optional[int]  # MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
-    peer_group: Optional[int]
-    master: Optional[int]
-    propagate_from: Optional[int]
-    device: Optional[int]  # as st_dev
-    magic: Optional[int]  # as f_type of statfs(2)
-    sb_flags: Optional[int]
-    fs_type: Optional[str]
-    root: Optional[str]  # which directory of the file system; not escaped
-    point: Optional[str]  # where it is mounted; "" if outside the caller's root
-    ns_id: Optional[int]
+    mnt_id: int | None  # unique until the next boot
+    parent_id: int | None
+    mnt_id_old: int | None  # the reusable number that mountinfo shows
+    parent_id_old: int | None
+    attributes: int | None  # MOUNT_ATTR_*
+    propagation: int | None  # MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
+    peer_group: int | None
+    master: int | None
+    propagate_from: int | None
+    device: int | None  # as st_dev
+    magic: int | None  # as f_type of statfs(2)
+    sb_flags: int | None
+    fs_type: str | None
+    root: str | None  # which directory of the file system; not escaped
+    point: str | None  # where it is mounted; "" if outside the caller's root
+    ns_id: int | None
 
 
 def mount(
-    source: Optional[Path],
+    source: Path | None,
     target: Path,
-    fs_type: Optional[str] = None,
+    fs_type: str | None = None,
     flags: int = 0,
-    data: Optional[Path] = None,
+    data: Path | None = None,
 ) -> None:
     """mount(2): mount, bind (MS_BIND), move, remount or set propagation, as ``flags`` (MS_*) say.
 
@@ -160,7 +160,7 @@ def mount_setattr(
         raise
 
 
-def statmount(mnt_id: int, mnt_ns_id: int = 0, mask: int = STATMOUNT_ALL) -> Mount:
+def statmount(mnt_id: int, mnt_ns_id: int = 0, mask: int = STATMOUNT_ALL) -> MountStatus:
     """One mount by its unique id; statmount(2), 6.8. ``mnt_ns_id``: of another mount namespace (6.11).
 
     ENOENT: no such mount or namespace. EPERM: needs CAP_SYS_ADMIN over the namespace where it is not below the root.
@@ -180,7 +180,7 @@ def statmount(mnt_id: int, mnt_ns_id: int = 0, mask: int = STATMOUNT_ALL) -> Mou
         return _parse(buffer.raw)
 
 
-def listmount(mnt_id: int = LSMT_ROOT, mnt_ns_id: int = 0, batch: int = 512) -> List[int]:
+def listmount(mnt_id: int = LSMT_ROOT, mnt_ns_id: int = 0, batch: int = 512) -> list[int]:
     """Unique ids of all mounts below ``mnt_id`` (LSMT_ROOT: below the root), ascending; listmount(2), 6.8.
 
     ``mnt_ns_id``: of another mount namespace (6.11). Errors as ``statmount``.
@@ -188,7 +188,7 @@ def listmount(mnt_id: int = LSMT_ROOT, mnt_ns_id: int = 0, batch: int = 512) -> 
     import ctypes
 
     buffer = (ctypes.c_uint64 * batch)()
-    ids: List[int] = []
+    ids: list[int] = []
     while True:
         request = _request(mnt_id, ids[-1] if ids else 0, mnt_ns_id)
         try:
@@ -200,7 +200,7 @@ def listmount(mnt_id: int = LSMT_ROOT, mnt_ns_id: int = 0, batch: int = 512) -> 
             return ids
 
 
-def _refuses(call: str, *args: Union[int, bytes]) -> bool:
+def _refuses(call: str, *args: int | bytes) -> bool:
     try:
         syscall(call, *args)
     except OSError as error:
@@ -208,7 +208,7 @@ def _refuses(call: str, *args: Union[int, bytes]) -> bool:
     return False
 
 
-def _path(path: Optional[Path]) -> Optional[bytes]:
+def _path(path: Path | None) -> bytes | None:
     return None if path is None else path_bytes(path)
 
 
@@ -225,7 +225,7 @@ def _narrowed(error: OSError, call: str, mnt_ns_id: int) -> OSError:
     return error
 
 
-def _parse(raw: bytes) -> Mount:
+def _parse(raw: bytes) -> MountStatus:
     # include/uapi/linux/mount.h, struct statmount; string fields are offsets into what follows its 512 bytes.
     mask = struct.unpack_from("=Q", raw, 8)[0]
     major, minor, magic, sb_flags, fs_type = struct.unpack_from("=IIQII", raw, 16)
@@ -233,7 +233,7 @@ def _parse(raw: bytes) -> Mount:
     kind = struct.unpack_from("=QQQQ", raw, 64)
     propagate_from, root, point, ns_id = struct.unpack_from("=QIIQ", raw, 96)
 
-    def text(bit: int, offset: int) -> Optional[str]:
+    def text(bit: int, offset: int) -> str | None:
         if not mask & bit:
             return None
         start = _STATMOUNT_FIXED + offset
@@ -241,7 +241,7 @@ def _parse(raw: bytes) -> Mount:
 
     sb = bool(mask & STATMOUNT_SB_BASIC)
     basic = bool(mask & STATMOUNT_MNT_BASIC)
-    return Mount(
+    return MountStatus(
         mnt_id=ids[0] if basic else None,
         parent_id=ids[1] if basic else None,
         mnt_id_old=ids[2] if basic else None,

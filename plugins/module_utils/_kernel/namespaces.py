@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from typing import Dict
 
 from .libc import KernelLacks, syscall
 
@@ -26,7 +25,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 # In the collection's order. All but time (5.6) are older than the oldest kernel supported (4.18).
-TYPES: Dict[str, int] = {
+TYPES: dict[str, int] = {
     "mnt": CLONE_NEWNS,
     "uts": CLONE_NEWUTS,
     "ipc": CLONE_NEWIPC,

@@ -65,12 +65,18 @@ class Route:
         self._socket.close()
 
     def ask(self, kind: int, payload: bytes, flags: int = 0) -> Tuple[int, bytes]:
-        """Type and payload of the one answer to a request. Raises OSError as the kernel answers."""
+        """Type and payload of the one answer to a request. Raises OSError as the kernel answers it."""
         self._sequence += 1
         length = _HEADER.size + len(payload)
         self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST | flags, self._sequence, 0) + payload)
         while True:
-            for answer, sequence, body in messages(self._socket.recv(1 << 16)):
+            try:
+                data, sender = self._socket.recvfrom(1 << 16)
+            except socket.timeout:
+                # Before Python 3.10 it is no TimeoutError and has no errno.
+                raise TimeoutError(errno.ETIMEDOUT, "rtnetlink: no answer") from None
+            # Port 0 is the kernel; who has CAP_NET_ADMIN here may send us messages too.
+            for answer, sequence, body in messages(data) if sender[0] == 0 else ():
                 if sequence != self._sequence:
                     continue
                 if answer == NLMSG_ERROR and len(body) >= 4:

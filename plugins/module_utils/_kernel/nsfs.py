@@ -13,7 +13,7 @@ import errno
 import fcntl
 import os
 import struct
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from .libc import KernelLacks, syscall
 from .namespaces import NS_GET_NSTYPE, TYPES, is_nsfs
@@ -42,7 +42,7 @@ _NAMES = {flag: name for name, flag in TYPES.items()}
 
 
 class NamespaceGone(OSError):
-    """ESTALE: no namespace has this handle any more (ids are never reused before the next boot)."""
+    """ESTALE: no namespace that the caller may see has this handle (ids are never reused before the next boot)."""
 
 
 class MountNamespaceInfo(NamedTuple):
@@ -194,21 +194,21 @@ def handle_of(fd: int) -> Handle:
 def open_handle(handle: Handle) -> int:
     """A descriptor of the namespace named by ``handle``; open_by_handle_at(2) on FD_NSFS_ROOT, 6.18.
 
-    NamespaceGone (ESTALE): it is gone, or (before 6.19) type and inode are not given. EPERM: it is not one of the
-    caller's own and the caller lacks CAP_SYS_ADMIN in its owner.
+    NamespaceGone (ESTALE): it is gone, or (before 6.19) type and inode are not given. EPERM, or ESTALE as well (seen on
+    6.18.44): it is not one of the caller's own and the caller lacks CAP_SYS_ADMIN in its owner.
     """
     name = struct.pack("=Ii", 16, FILEID_NSFS) + handle.pack()
     try:
         return syscall("open_by_handle_at", FD_NSFS_ROOT, name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ESTALE:
-            raise NamespaceGone(errno.ESTALE, "no namespace has the handle %d" % handle.ns_id) from error
+            raise NamespaceGone(errno.ESTALE, "no namespace that we may see has the id %d" % handle.ns_id) from error
         if error.errno == errno.EBADF:
             raise KernelLacks("file handles of namespaces", "6.18", errno.EBADF) from error
         raise
 
 
-def listns(ns_types: int = 0, user_ns_id: int = 0, after: int = 0, batch: int = 4096) -> List[int]:
+def listns(ns_types: int = 0, user_ns_id: int = 0, after: int = 0, batch: int = 4096) -> list[int]:
     """The ids of all namespaces in use that the caller may see, ascending; listns(2), 6.19.
 
     ``ns_types``: mask of CLONE_NEW*, 0 for all. ``user_ns_id``: only those owned by this user namespace
@@ -218,7 +218,7 @@ def listns(ns_types: int = 0, user_ns_id: int = 0, after: int = 0, batch: int = 
     import ctypes
 
     buffer = (ctypes.c_uint64 * batch)()
-    ids: List[int] = []
+    ids: list[int] = []
     while True:
         request = struct.pack("=IIQIIQ", 32, 0, after, ns_types, 0, user_ns_id)
         count = syscall("listns", request, buffer, batch, 0)

@@ -12,7 +12,7 @@ import functools
 import os
 import signal
 import struct
-from typing import Callable, Dict, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from .libc import KernelLacks, bind, failure, last_errno, syscall
 
@@ -29,7 +29,7 @@ PIDFD_INFO_CGROUPID = 4
 PIDFD_INFO_EXIT = 8
 
 # PIDFD_GET_*_NAMESPACE, in the order of include/uapi/linux/pidfd.h.
-_NAMESPACES: Dict[str, int] = {
+_NAMESPACES: dict[str, int] = {
     "cgroup": 0xFF01,
     "ipc": 0xFF02,
     "mnt": 0xFF03,
@@ -39,21 +39,21 @@ _NAMESPACES: Dict[str, int] = {
     "user": 0xFF09,
     "uts": 0xFF0A,
 }
-_FOR_CHILDREN: Dict[str, int] = {"pid": 0xFF06, "time": 0xFF08}
+_FOR_CHILDREN: dict[str, int] = {"pid": 0xFF06, "time": 0xFF08}
 
 
 class PidfdInfo(NamedTuple):
     """struct pidfd_info, as the caller's pid and user namespace see it. None: the kernel did not tell."""
 
-    pid: Optional[int]
-    tgid: Optional[int]
-    ppid: Optional[int]  # 0: the parent is outside the caller's pid namespace
-    ruid: Optional[int]
-    rgid: Optional[int]
-    euid: Optional[int]
-    egid: Optional[int]
-    cgroup_id: Optional[int]  # of the cgroup v2, the inode of its directory
-    exit_code: Optional[int]  # wait status of a process that was reaped
+    pid: int | None
+    tgid: int | None
+    ppid: int | None  # 0: the parent is outside the caller's pid namespace
+    ruid: int | None
+    rgid: int | None
+    euid: int | None
+    egid: int | None
+    cgroup_id: int | None  # of the cgroup v2, the inode of its directory
+    exit_code: int | None  # wait status of a process that was reaped
 
 
 def pidfd_open(pid: int, thread: bool = False, nonblock: bool = False) -> int:

@@ -84,10 +84,10 @@ def parse_cgroups(raw: bytes) -> List[Cgroup]:
     return found
 
 
-def _unescape(field: bytes) -> str:
-    # The kernel writes space, tab, newline and backslash as three octal digits (seq_path).
+def unescape(field: bytes) -> bytes:
+    """A path as the kernel has it: it writes space, tab, newline and backslash as three octal digits (seq_path)."""
     if b"\\" not in field:
-        return text(field)
+        return field
     pieces = field.split(b"\\")
     out = [pieces[0]]
     for piece in pieces[1:]:
@@ -96,7 +96,7 @@ def _unescape(field: bytes) -> str:
             out.append(bytes([int(digits, 8) & 0xFF]) + piece[3:])
         else:
             out.append(b"\\" + piece)
-    return text(b"".join(out))
+    return b"".join(out)
 
 
 def parse_mount(line: bytes) -> Optional[Mount]:
@@ -105,8 +105,8 @@ def parse_mount(line: bytes) -> Optional[Mount]:
     try:
         separator = fields.index(b"-", 6)
         return Mount(
-            text(fields[2]), _unescape(fields[3]), _unescape(fields[4]),
-            text(fields[separator + 1]), _unescape(fields[separator + 2]), text(fields[5]),
+            text(fields[2]), text(unescape(fields[3])), text(unescape(fields[4])),
+            text(fields[separator + 1]), text(unescape(fields[separator + 2])), text(fields[5]),
         )
     except (IndexError, ValueError):
         return None
@@ -134,11 +134,11 @@ class Proc:
 
     def pids(self) -> List[int]:
         """Every process listed, in numerical order."""
-        return sorted(int(name) for name in os.listdir(self.root) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(self.root) if name.isdecimal())
 
     def tids(self, pid: int) -> List[int]:
         """The threads of a process, its main thread included."""
-        return sorted(int(name) for name in os.listdir(self.path(pid, "task")) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(self.path(pid, "task")) if name.isdecimal())
 
     def read(self, *parts: object, limit: int = 1 << 20) -> bytes:
         """Up to C(limit) bytes of an entry."""
@@ -207,13 +207,20 @@ class Proc:
         """Number and target of each open descriptor. Only links are read: a stat() could hang on a dead NFS."""
         where = "%s/%d/fd" % (self.root, pid) if tid is None else "%s/%d/task/%d/fd" % (self.root, pid, tid)
         prefix = where + "/"
-        for name in os.listdir(where):
-            try:
-                yield int(name), os.readlink(prefix + name)
-            except OSError as error:
-                # A descriptor that was closed meanwhile; a process that died meanwhile ends the same way.
-                if error.errno not in GONE:
-                    raise
+        # Not listdir: a process may have a million descriptors, and the caller may not want to see them all.
+        with os.scandir(where) as entries:
+            for entry in entries:
+                name = entry.name
+                try:
+                    yield int(name), os.readlink(prefix + name)
+                except OSError as error:
+                    # A descriptor that was closed meanwhile; a process that died meanwhile ends the same way.
+                    if error.errno not in GONE:
+                        raise
+
+    def root_of(self, pid: int) -> str:
+        """The root directory of a process; one that did not chroot(2) has C(/), also in another mount namespace."""
+        return os.readlink("%s/%d/root" % (self.root, pid))
 
     def cgroup_text(self, pid: int) -> bytes:
         """The raw /proc/PID/cgroup: thousands of processes share a few texts, so callers parse each only once."""
@@ -224,19 +231,21 @@ class Proc:
         return parse_status(self.read(pid, "status", limit=_CHUNK))
 
     def mount_lines(self, *parts: object, limit: int = 32 << 20) -> Iterator[bytes]:
-        """The lines of a mountinfo file, read piece by piece; at most C(limit) bytes of it."""
+        """The lines of a mountinfo file, read piece by piece; after C(limit) bytes of it OSError EFBIG."""
         descriptor = os.open(self.path(*parts), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             rest, size = b"", 0
-            while size < limit:
+            while True:
                 chunk = os.read(descriptor, _CHUNK)
                 if not chunk:
                     break
+                if size >= limit:
+                    raise OSError(errno.EFBIG, "larger than %d bytes" % limit, self.path(*parts))
                 size += len(chunk)
                 lines = (rest + chunk).split(b"\n")
                 rest = lines.pop()
                 yield from lines
-            if rest and size < limit:
+            if rest:
                 yield rest
         finally:
             os.close(descriptor)

@@ -8,6 +8,9 @@ State files lie on file systems that may be dead (NFS, FUSE), and some lie where
 So they are read in a forked child with a deadline for each request; a child that hangs is killed and replaced,
 and costs its own request only. The child opens with O_PATH first: a FIFO is not waited for, and a device's open()
 never happens.
+
+A child may hang for good: the kernel waits for the answer to a request that a FUSE server has taken, SIGKILL or
+not. So nobody waits for a child to end, and it has none of our streams, whose end somebody may wait for.
 """
 from __future__ import annotations
 
@@ -20,13 +23,14 @@ import signal
 import stat
 import struct
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Collection, Dict, List, Optional
 
-_HEADER = struct.Struct("=iI")  # errno (0: fine, -1: see the text), bytes that follow
+_HEADER = struct.Struct("=iI")  # errno (0: fine), bytes that follow
+_LEAST_TIMEOUT = 0.1             # seconds
 
 
 def _open_regular(path: str, owner: Optional[int]) -> int:
-    """A readable descriptor of a regular file that belongs to C(owner) or to root; else OSError."""
+    """A readable descriptor of a regular file, which must be C(owner)'s (a uid) where one is given; else OSError."""
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)
@@ -58,6 +62,38 @@ def read_regular(path: str, limit: int, owner: Optional[int] = None) -> bytes:
         raise OSError(errno.EFBIG, "larger than %d bytes" % limit, path)
     finally:
         os.close(descriptor)
+
+
+def leave_streams(keep: Collection[int]) -> None:
+    """In a child: let go of standard input, output and error, but for descriptors in C(keep).
+
+    Ansible waits until everybody has closed the module's output.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for stream in (0, 1, 2):
+        if stream not in keep:
+            os.dup2(null, stream)
+
+
+def reap(child: int) -> None:
+    """End a child. One in uninterruptible sleep does not die: it is not waited for, our own end reaps it."""
+    try:
+        os.kill(child, signal.SIGKILL)
+        for dummy in range(50):
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return
+            time.sleep(0.002)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def readable(descriptor: int, deadline: float) -> bool:
+    """Wait until there is something to read; false at the deadline."""
+    # Not select(): a process with many descriptors may get numbers beyond its 1,024.
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    left = deadline - time.monotonic()
+    return left > 0 and bool(waiting.poll(left * 1000))
 
 
 def _list_folder(path: str, limit: int) -> bytes:
@@ -106,9 +142,10 @@ def _serve(requests: int, replies: int) -> None:
 
 
 class FileReader:
-    """Reads files below C(root) in a child process, each request within C(timeout) seconds.
+    """Reads files below C(root) in a child process, each request within C(timeout) seconds, all before C(until).
 
-    Use as a context manager; the child is made at the first request.
+    Each request that gets no answer halves the time that later ones are given: many files on one dead file system
+    must not use up the time of all others. Use as a context manager; the child is made at the first request.
     """
 
     def __init__(self, root: str = "/", timeout: float = 2.0, until: Optional[float] = None) -> None:
@@ -154,16 +191,13 @@ class FileReader:
         if self._child:
             os.close(self._requests)
             os.close(self._replies)
-            try:
-                os.kill(self._child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            _reap(self._child)
+            reap(self._child)
             self._child = 0
 
     def _start(self) -> None:
         request_in, request_out = os.pipe()
         reply_in, reply_out = os.pipe()
+        # A collection in the child would write to, and so copy, every page it shares with us.
         gc.freeze()
         self._child = os.fork()
         if self._child == 0:
@@ -171,6 +205,7 @@ class FileReader:
             try:
                 os.close(request_out)
                 os.close(reply_in)
+                leave_streams((request_in, reply_out))
                 _serve(request_in, reply_out)
                 status = 0
             finally:
@@ -182,11 +217,14 @@ class FileReader:
     def _ask(self, request: Dict[str, Any]) -> bytes:
         if "\0" in request["path"]:
             raise OSError(errno.EINVAL, "path with a NUL byte", request["path"])
-        if not self._child:
-            self._start()
-        deadline = time.monotonic() + self._timeout
+        now = time.monotonic()
+        deadline = now + self._timeout
         if self._until is not None:
             deadline = min(deadline, self._until)
+        if now >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "no time left", request["path"])
+        if not self._child:
+            self._start()
         raw = json.dumps(request).encode("ascii")
         try:
             os.write(self._requests, struct.pack("=I", len(raw)) + raw)
@@ -194,6 +232,7 @@ class FileReader:
             body = self._receive(size, deadline)
         except (TimeoutError, EOFError, BrokenPipeError):
             self.close()
+            self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
             raise TimeoutError(errno.ETIMEDOUT, "no answer from the file system", request["path"]) from None
         if number:
             raise OSError(number, body.decode("utf-8", "replace"), request["path"])
@@ -202,8 +241,7 @@ class FileReader:
     def _receive(self, size: int, deadline: float) -> bytes:
         chunks = []
         while size:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._replies], [], [], left)[0]:
+            if not readable(self._replies, deadline):
                 raise TimeoutError
             chunk = os.read(self._replies, min(size, 1 << 16))
             if not chunk:
@@ -211,14 +249,3 @@ class FileReader:
             chunks.append(chunk)
             size -= len(chunk)
         return b"".join(chunks)
-
-
-def _reap(child: int) -> None:
-    # A child in uninterruptible sleep does not die of SIGKILL: do not wait for it, its parent's end reaps it.
-    for dummy in range(50):
-        try:
-            if os.waitpid(child, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.002)

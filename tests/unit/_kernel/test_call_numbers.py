@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The numbers of system calls per machine, against lists recorded from Linux itself."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc
+
+# arch/x86/entry/syscalls/syscall_64.tbl, Linux 6.19.
+X86_64 = """
+125 capget 126 capset 155 pivot_root 157 prctl 165 mount 166 umount2 272 unshare 303 name_to_handle_at
+304 open_by_handle_at 308 setns 312 kcmp 319 memfd_create 424 pidfd_send_signal 428 open_tree 429 move_mount
+434 pidfd_open 435 clone3 436 close_range 437 openat2 438 pidfd_getfd 442 mount_setattr 457 statmount 458 listmount
+470 listns
+"""
+
+# include/uapi/asm-generic/unistd.h, Linux 6.10, which arm64 includes (umount2 and mount are 39 and 40 there), and
+# scripts/syscall.tbl, Linux 6.19, for listns.
+AARCH64 = """
+39 umount2 40 mount 41 pivot_root 90 capget 91 capset 97 unshare 167 prctl 264 name_to_handle_at
+265 open_by_handle_at 268 setns 272 kcmp 279 memfd_create 424 pidfd_send_signal 428 open_tree 429 move_mount
+434 pidfd_open 435 clone3 436 close_range 437 openat2 438 pidfd_getfd 442 mount_setattr 457 statmount 458 listmount
+470 listns
+"""
+
+
+def recorded(text: str) -> dict:
+    words = text.split()
+    return {name: int(number) for number, name in zip(words[::2], words[1::2])}
+
+
+@pytest.mark.parametrize("machine, table", [("x86_64", X86_64), ("aarch64", AARCH64)])
+def test_numbers_are_the_machine_s(machine: str, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
+    assert {name: libc.number(name) for name in libc.CALLS} == recorded(table)
+
+
+@pytest.mark.parametrize("machine, bits", [("riscv64", 63), ("x86_64", 31)], ids=["unknown machine", "32-bit Python"])
+def test_a_machine_without_a_list_is_a_lack_that_names_it(
+    machine: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
+    monkeypatch.setattr(libc.sys, "maxsize", 2**bits - 1)
+    with pytest.raises(libc.KernelLacks, match="setns.*%s.*%d bit" % (machine, bits + 1)):
+        libc.number("setns")
+
+
+def test_every_call_says_since_when() -> None:
+    assert all(since and since[0].isdigit() for dummy, dummy, since in libc.CALLS.values())
