@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, prctl
 
 SECONDS = 20.0
 INITIAL_USER_NAMESPACE = 0xEFFFFFFD
@@ -102,7 +102,7 @@ def _start(function: Callable[[], Any], flags: int, hold: bool) -> tuple[int, in
         os.close(writing)
         return pid, reading
     try:
-        privileges.set_pdeathsig(signal.SIGKILL)
+        prctl.set_pdeathsig(signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
         if flags:

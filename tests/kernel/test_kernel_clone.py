@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import clone, libc, namespaces, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import clone, libc, namespaces, prctl
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 NEW_USER_AND_PID = namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWPID
@@ -30,7 +30,7 @@ def said_by_clone(function: Callable[[], str], **options: Any) -> str:
     result = clone.clone3_fork(options.pop("flags", 0), **options)
     if result.pid == 0:
         try:
-            privileges.set_pdeathsig(signal.SIGKILL)
+            prctl.set_pdeathsig(signal.SIGKILL)
             os.write(writing, function().encode())
         except BaseException as error:
             os.write(writing, repr(error).encode())

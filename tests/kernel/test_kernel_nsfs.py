@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, nsfs, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, nsfs, prctl
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 NO_SUCH_REQUEST = 0xB77F
@@ -156,7 +156,7 @@ def forked_and_bound_to_us() -> int:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        privileges.set_pdeathsig(signal.SIGKILL)
+        prctl.set_pdeathsig(signal.SIGKILL)
         os.close(writing)
         signal.pause()
     os.close(writing)

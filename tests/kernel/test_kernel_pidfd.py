@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, pidfd, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, pidfd, pidfd_ioctls, prctl
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 CLOSE_ON_EXEC = fcntl.FD_CLOEXEC
@@ -134,7 +134,7 @@ def test_send_signal_reaches_the_whole_group(held: Callable[..., Any]) -> None:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            privileges.set_pdeathsig(signal.SIGKILL)
+            prctl.set_pdeathsig(signal.SIGKILL)
             os.close(writing)
             signal.pause()
         os.close(writing)
@@ -189,7 +189,7 @@ def test_getfd_from_a_stronger_process_is_eperm(own: int, in_child: Callable[...
 @pytest.mark.parametrize("name", list(namespaces.TYPES))
 @since(6, 11)
 def test_namespace_fd_gives_each_type(name: str, own: int) -> None:
-    fd = pidfd.namespace_fd(own, name)
+    fd = pidfd_ioctls.namespace_fd(own, name)
     assert os.fstat(fd).st_ino == os.stat("/proc/self/ns/" + name).st_ino
     assert fcntl.fcntl(fd, fcntl.F_GETFD) == CLOSE_ON_EXEC
     os.close(fd)
@@ -202,7 +202,7 @@ def test_namespace_fd_for_children(held: Callable[..., Any]) -> None:
         namespaces.unshare(namespaces.CLONE_NEWTIME)
 
     of = pidfd.pidfd_open(held(apart).pid)
-    children, itself = pidfd.namespace_fd(of, "time", for_children=True), pidfd.namespace_fd(of, "time")
+    children, itself = pidfd_ioctls.namespace_fd(of, "time", for_children=True), pidfd_ioctls.namespace_fd(of, "time")
     assert os.fstat(children).st_ino != os.fstat(itself).st_ino
     for fd in (of, children, itself):
         os.close(fd)
@@ -210,7 +210,7 @@ def test_namespace_fd_for_children(held: Callable[..., Any]) -> None:
 
 def test_namespace_fd_refuses_what_is_no_type(own: int) -> None:
     with pytest.raises(ValueError, match="'net' for children"):
-        pidfd.namespace_fd(own, "net", for_children=True)
+        pidfd_ioctls.namespace_fd(own, "net", for_children=True)
 
 
 @since(6, 11)
@@ -218,7 +218,7 @@ def test_namespace_fd_of_a_dead_process_is_esrch(held: Callable[..., Any]) -> No
     pid = held().pid
     fd = pidfd.pidfd_open(pid)
     assert killed(fd, pid)
-    assert errno_of(pidfd.namespace_fd, fd, "net") == errno.ESRCH
+    assert errno_of(pidfd_ioctls.namespace_fd, fd, "net") == errno.ESRCH
     os.close(fd)
 
 
@@ -226,7 +226,7 @@ def test_namespace_fd_of_a_dead_process_is_esrch(held: Callable[..., Any]) -> No
 def test_info_tells_who_it_is(held: Callable[..., Any]) -> None:
     pid = held().pid
     fd = pidfd.pidfd_open(pid)
-    told = pidfd.info(fd)
+    told = pidfd_ioctls.info(fd)
     os.close(fd)
     assert (told.pid, told.tgid, told.ppid) == (pid, pid, os.getpid())
     assert (told.ruid, told.euid, told.rgid, told.egid) == (os.getuid(), os.geteuid(), os.getgid(), os.getegid())
@@ -240,7 +240,7 @@ def test_info_tells_the_cgroup(held: Callable[..., Any]) -> None:
     with open("/proc/self/mounts", encoding="utf-8") as lines:
         mounted = [line.split()[1] for line in lines if line.split()[2] == "cgroup2"]
     fd = pidfd.pidfd_open(held().pid)
-    told = pidfd.info(fd).cgroup_id
+    told = pidfd_ioctls.info(fd).cgroup_id
     os.close(fd)
     assert path and told
     if mounted:
@@ -252,17 +252,17 @@ def test_info_tells_the_exit_code_after_the_end(held: Callable[..., Any]) -> Non
     pid = held().pid
     fd = pidfd.pidfd_open(pid)
     assert killed(fd, pid)
-    assert pidfd.info(fd).exit_code == signal.SIGKILL
+    assert pidfd_ioctls.info(fd).exit_code == signal.SIGKILL
     os.close(fd)
 
 
 def test_an_ioctl_this_kernel_lacks_is_typed(own: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pidfd, "PIDFD_GET_INFO", 0xC040FF7F)
+    monkeypatch.setattr(pidfd_ioctls, "PIDFD_GET_INFO", 0xC040FF7F)
     with pytest.raises(libc.KernelLacks, match=r"no PIDFD_GET_INFO \(Linux 6.13"):
-        pidfd.info(own)
+        pidfd_ioctls.info(own)
 
 
 def test_what_is_no_pidfd_is_enotty_and_not_a_lack() -> None:
     with open(os.devnull) as null:
-        assert errno_of(pidfd.info, null.fileno()) == errno.ENOTTY
-        assert errno_of(pidfd.namespace_fd, null.fileno(), "net") == errno.ENOTTY
+        assert errno_of(pidfd_ioctls.info, null.fileno()) == errno.ENOTTY
+        assert errno_of(pidfd_ioctls.namespace_fd, null.fileno(), "net") == errno.ENOTTY

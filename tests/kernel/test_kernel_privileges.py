@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, prctl, privileges
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.capabilities import CAPABILITIES
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of
 
@@ -30,12 +30,12 @@ def status() -> dict[str, str]:
 
 def test_dumpable(in_child: Callable[..., Any]) -> None:
     def look() -> tuple:
-        before = privileges.get_dumpable()
-        privileges.set_dumpable(False)
+        before = prctl.get_dumpable()
+        prctl.set_dumpable(False)
         owner = os.stat("/proc/self/environ").st_uid
-        between = privileges.get_dumpable()
-        privileges.set_dumpable(True)
-        return before, between, privileges.get_dumpable(), owner
+        between = prctl.get_dumpable()
+        prctl.set_dumpable(True)
+        return before, between, prctl.get_dumpable(), owner
 
     assert in_child(look)[:3] == (1, 0, 1)
 
@@ -55,7 +55,7 @@ def test_pdeathsig_kills_with_the_parent(in_child: Callable[..., Any]) -> None:
     def parent_that_dies() -> int:
         child = os.fork()
         if child == 0:
-            privileges.set_pdeathsig(signal.SIGKILL)
+            prctl.set_pdeathsig(signal.SIGKILL)
             os.write(writing, b"set")
             signal.pause()
         os.close(writing)
@@ -72,7 +72,7 @@ def test_pdeathsig_kills_with_the_parent(in_child: Callable[..., Any]) -> None:
 def test_a_subreaper_gets_the_orphans(in_child: Callable[..., Any]) -> None:
     def look() -> tuple:
         reaper = os.getpid()
-        privileges.set_child_subreaper(True)
+        prctl.set_child_subreaper(True)
         reading, writing = os.pipe()
         parent = os.fork()
         if parent == 0:
@@ -85,9 +85,9 @@ def test_a_subreaper_gets_the_orphans(in_child: Callable[..., Any]) -> None:
             os._exit(0)
         os.waitpid(parent, 0)
         adopted = bool(select.select([reading], [], [], 10)[0])
-        before = privileges.get_child_subreaper()
-        privileges.set_child_subreaper(False)
-        return adopted, before, privileges.get_child_subreaper()
+        before = prctl.get_child_subreaper()
+        prctl.set_child_subreaper(False)
+        return adopted, before, prctl.get_child_subreaper()
 
     assert in_child(look) == (True, True, False)
 
@@ -95,9 +95,9 @@ def test_a_subreaper_gets_the_orphans(in_child: Callable[..., Any]) -> None:
 def test_keepcaps(in_child: Callable[..., Any]) -> None:
     def look() -> tuple:
         privileges.set_keepcaps(True)
-        kept = privileges.prctl(privileges.PR_GET_KEEPCAPS)
+        kept = prctl.prctl(privileges.PR_GET_KEEPCAPS)
         privileges.set_keepcaps(False)
-        return kept, privileges.prctl(privileges.PR_GET_KEEPCAPS)
+        return kept, prctl.prctl(privileges.PR_GET_KEEPCAPS)
 
     assert in_child(look) == (1, 0)
 
@@ -124,7 +124,7 @@ def test_another_refusal_of_seccomp_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(name: str, *args: Any) -> int:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(privileges, "syscall", refuse)
+    monkeypatch.setattr(prctl, "syscall", refuse)
     assert errno_of(privileges.get_seccomp) == errno.EPERM
 
 
@@ -193,7 +193,7 @@ def test_without_libc_s_wrappers(in_child: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     "name, call",
     [
-        ("prctl", privileges.get_dumpable),
+        ("prctl", prctl.get_dumpable),
         ("capget", privileges.capget),
         ("capset", lambda: privileges.capset(privileges.CapabilitySets(0, 0, 0))),
     ],

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """System calls by name: libc's wrapper where there is one, else syscall(2) with this machine's number.
 
 ctypes is imported at the first call, not with this file: it costs about 10 ms, and nsfs and /proc do without it.

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What this process may do: prctl(2), capget(2) and capset(2). All of it is per thread unless said otherwise."""
 
 from __future__ import annotations
@@ -11,11 +7,8 @@ import struct
 from typing import NamedTuple
 
 from .libc import KernelLacks, syscall
+from .prctl import prctl
 
-PR_SET_PDEATHSIG = 1
-PR_GET_PDEATHSIG = 2
-PR_GET_DUMPABLE = 3
-PR_SET_DUMPABLE = 4
 PR_GET_KEEPCAPS = 7
 PR_SET_KEEPCAPS = 8
 PR_GET_SECCOMP = 21
@@ -23,8 +16,6 @@ PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_GET_SECUREBITS = 27
 PR_SET_SECUREBITS = 28
-PR_SET_CHILD_SUBREAPER = 36
-PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
 PR_GET_NO_NEW_PRIVS = 39
 PR_CAP_AMBIENT = 47
@@ -44,24 +35,6 @@ class CapabilitySets(NamedTuple):
     inheritable: int
 
 
-def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> int:
-    """prctl(2). EINVAL: an option this kernel does not know, or a wrong argument."""
-    return syscall("prctl", option, arg2, arg3, arg4, arg5)
-
-
-def set_dumpable(dumpable: bool) -> None:
-    """Whether equals may trace the process and read its /proc files (PR_SET_DUMPABLE, 2.4; whole process).
-
-    exec and a change of credentials undo it.
-    """
-    prctl(PR_SET_DUMPABLE, int(dumpable))
-
-
-def get_dumpable() -> int:
-    """0 not, 1 dumpable, 2 readable by root only (sysctl fs.suid_dumpable)."""
-    return prctl(PR_GET_DUMPABLE)
-
-
 def set_no_new_privs() -> None:
     """From now on no exec gives privileges (PR_SET_NO_NEW_PRIVS, 3.5; cannot be undone, is inherited)."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
@@ -70,29 +43,6 @@ def set_no_new_privs() -> None:
 def get_no_new_privs() -> bool:
     """Whether ``set_no_new_privs`` holds."""
     return bool(prctl(PR_GET_NO_NEW_PRIVS))
-
-
-def set_pdeathsig(sig: int) -> None:
-    """The signal this process gets when the thread that made it ends; 0 for none (PR_SET_PDEATHSIG, 2.1.57).
-
-    Not inherited by children, and lost with a change of credentials. A parent that died before the call is not noticed:
-    compare os.getppid() afterwards.
-    """
-    prctl(PR_SET_PDEATHSIG, sig)
-
-
-def set_child_subreaper(subreaper: bool) -> None:
-    """Whether orphans below this process become its children (PR_SET_CHILD_SUBREAPER, 3.4; whole process)."""
-    prctl(PR_SET_CHILD_SUBREAPER, int(subreaper))
-
-
-def get_child_subreaper() -> bool:
-    """Whether this process is a subreaper."""
-    import ctypes
-
-    answer = ctypes.c_int()
-    prctl(PR_GET_CHILD_SUBREAPER, ctypes.addressof(answer))
-    return bool(answer.value)
 
 
 def set_keepcaps(keep: bool) -> None:

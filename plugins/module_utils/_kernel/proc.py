@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Readers of /proc (proc(5)): one class, rooted anywhere, so that a recorded tree can be fed to it.
 
 Every reader raises C(OSError) with errno kept. C(GONE) names the two errnos by which an entry of /proc says that

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Reading files of the disk that may hang, lie or never end.
 
 State files lie on file systems that may be dead (NFS, FUSE), and some lie where a user or a container may write.
