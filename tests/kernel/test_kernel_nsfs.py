@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, nsfs, prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, nsfs, pid_translation, prctl
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 NO_SUCH_REQUEST = 0xB77F
@@ -172,10 +172,10 @@ def test_pids_are_translated_both_ways(opened: Callable[[int, str], int], held: 
 
     pid = held(first_of_its_namespace).said
     inner = opened(pid, "pid")
-    assert nsfs.pid_in(inner, pid) == nsfs.tgid_in(inner, pid) == 1
-    assert nsfs.pid_from(inner, 1) == nsfs.tgid_from(inner, 1) == pid
-    assert errno_of(nsfs.pid_in, inner, os.getpid()) == errno.ESRCH
-    assert errno_of(nsfs.pid_from, inner, 2) == errno.ESRCH
+    assert pid_translation.pid_in(inner, pid) == pid_translation.tgid_in(inner, pid) == 1
+    assert pid_translation.pid_from(inner, 1) == pid_translation.tgid_from(inner, 1) == pid
+    assert errno_of(pid_translation.pid_in, inner, os.getpid()) == errno.ESRCH
+    assert errno_of(pid_translation.pid_from, inner, 2) == errno.ESRCH
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "inet"])

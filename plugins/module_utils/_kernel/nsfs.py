@@ -18,10 +18,6 @@ NS_GET_USERNS = 0xB701
 NS_GET_PARENT = 0xB702
 NS_GET_OWNER_UID = 0xB704
 NS_GET_MNTNS_ID = 0x8008B705
-NS_GET_PID_FROM_PIDNS = 0x8004B706
-NS_GET_TGID_FROM_PIDNS = 0x8004B707
-NS_GET_PID_IN_PIDNS = 0x8004B708
-NS_GET_TGID_IN_PIDNS = 0x8004B709
 NS_MNT_GET_INFO = 0x8010B70A
 NS_MNT_GET_NEXT = 0x8010B70B
 NS_MNT_GET_PREV = 0x8010B70C
@@ -70,7 +66,7 @@ class Handle(NamedTuple):
 
 def ns_type(fd: int) -> str:
     """The type's name (``net``); NS_GET_NSTYPE, 4.11. ENOTTY: not a namespace."""
-    flag = _number(fd, NS_GET_NSTYPE, "NS_GET_NSTYPE", "4.11")
+    flag = number(fd, NS_GET_NSTYPE, "NS_GET_NSTYPE", "4.11")
     if flag not in _NAMES:
         raise OSError(errno.EPROTONOSUPPORT, "NS_GET_NSTYPE: 0x%x is none of the eight types" % flag)
     return _NAMES[flag]
@@ -78,7 +74,7 @@ def ns_type(fd: int) -> str:
 
 def owner(fd: int) -> int:
     """A descriptor of the owning user namespace; NS_GET_USERNS, 4.9. EPERM: it is not below the caller's own."""
-    return _number(fd, NS_GET_USERNS, "NS_GET_USERNS", "4.9")
+    return number(fd, NS_GET_USERNS, "NS_GET_USERNS", "4.9")
 
 
 def parent(fd: int) -> int:
@@ -86,7 +82,7 @@ def parent(fd: int) -> int:
 
     EPERM: there is none, or it is out of the caller's sight (the kernel does not say which). EINVAL: another type.
     """
-    return _number(fd, NS_GET_PARENT, "NS_GET_PARENT", "4.9")
+    return number(fd, NS_GET_PARENT, "NS_GET_PARENT", "4.9")
 
 
 def owner_uid(fd: int) -> int:
@@ -118,32 +114,12 @@ def mnt_next(fd: int) -> int:
     EPERM: the caller lacks CAP_SYS_ADMIN in the initial user namespace or is not in the initial pid namespace (kernels
     older than 2026-03 instead pass over what the caller may not see). EINVAL: another type.
     """
-    return _number(fd, NS_MNT_GET_NEXT, "NS_MNT_GET_NEXT", "6.12")
+    return number(fd, NS_MNT_GET_NEXT, "NS_MNT_GET_NEXT", "6.12")
 
 
 def mnt_previous(fd: int) -> int:
     """A descriptor of the mount namespace made before this one; NS_MNT_GET_PREV, 6.12; as ``mnt_next``."""
-    return _number(fd, NS_MNT_GET_PREV, "NS_MNT_GET_PREV", "6.12")
-
-
-def pid_from(fd: int, pid: int) -> int:
-    """Our number of thread ``pid`` of pid namespace ``fd``; NS_GET_PID_FROM_PIDNS, 6.11. ESRCH: no such thread."""
-    return _number(fd, NS_GET_PID_FROM_PIDNS, "NS_GET_PID_FROM_PIDNS", "6.11", pid)
-
-
-def tgid_from(fd: int, pid: int) -> int:
-    """Our number of the process of thread ``pid`` of pid namespace ``fd``; NS_GET_TGID_FROM_PIDNS, 6.11."""
-    return _number(fd, NS_GET_TGID_FROM_PIDNS, "NS_GET_TGID_FROM_PIDNS", "6.11", pid)
-
-
-def pid_in(fd: int, pid: int) -> int:
-    """The number in pid namespace ``fd`` of our thread ``pid``; NS_GET_PID_IN_PIDNS, 6.11. ESRCH: not in there."""
-    return _number(fd, NS_GET_PID_IN_PIDNS, "NS_GET_PID_IN_PIDNS", "6.11", pid)
-
-
-def tgid_in(fd: int, pid: int) -> int:
-    """The number in pid namespace ``fd`` of the process of our thread ``pid``; NS_GET_TGID_IN_PIDNS, 6.11."""
-    return _number(fd, NS_GET_TGID_IN_PIDNS, "NS_GET_TGID_IN_PIDNS", "6.11", pid)
+    return number(fd, NS_MNT_GET_PREV, "NS_MNT_GET_PREV", "6.12")
 
 
 def socket_netns(fd: int) -> int:
@@ -225,7 +201,8 @@ def listns(ns_types: int = 0, user_ns_id: int = 0, after: int = 0, batch: int = 
         after = buffer[count - 1]
 
 
-def _number(fd: int, request: int, name: str, since: str, argument: int = 0) -> int:
+def number(fd: int, request: int, name: str, since: str, argument: int = 0) -> int:
+    """The answer of an ioctl of nsfs; ENOTTY on a namespace is a typed lack."""
     try:
         return fcntl.ioctl(fd, request, argument)
     except OSError as error:
