@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ns_facts under every promised ansible-core and every promised Python of the managed host."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import pythons
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@functools.lru_cache(maxsize=None)
+def core(release: str) -> pathlib.Path:
+    """The bin folder of a virtual environment with this release of ansible-core; kept in .build between runs."""
+    python = pythons.controller(release)
+    wanted = "ansible-core" if release == "newest" else f"ansible-core=={release}.*"
+    folder = CHECKOUT / ".build/cores" / release
+    mark = folder / "installed"
+    if not mark.exists() or mark.read_text() != f"{python} {wanted}":
+        subprocess.run([str(python), "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, wanted], check=True, timeout=300, stderr=subprocess.DEVNULL)
+        mark.write_text(f"{python} {wanted}")
+    return folder / "bin"
+
+
+def ansible(release: str, managed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``ansible localhost`` typed in the checkout, with that core here and that Python there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+    environment |= {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+    environment["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
+    interpreter = ["-e", json.dumps({"ansible_python_interpreter": managed})]  # key=value ends at a space in the path
+    command = [str(core(release) / "ansible"), "localhost", *interpreter, *arguments]
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def facts(answer: subprocess.CompletedProcess[str]) -> dict[str, t.Any]:
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    head, dummy, result = answer.stdout.partition(" => ")
+    assert head == "localhost | SUCCESS", answer.stdout
+    return t.cast("dict[str, t.Any]", json.loads(result)["ansible_facts"]["namespaces"])
+
+
+@pytest.mark.parametrize(("release", "version"), pythons.pairs())
+def test_ns_facts_finds_the_namespace_it_runs_in(release: str, version: str) -> None:
+    answer = ansible(release, str(pythons.find(version)), "-m", "nsfleet.linux.ns_facts")
+    found = facts(answer)
+    own = os.readlink("/proc/self/ns/net")
+    assert own in [namespace["name"] for namespace in found["inventory"]]
+    assert found["own"]["net"].partition("#")[0] == own
+
+
+@pytest.mark.parametrize("release", [release for release in pythons.CORES if pythons.controller(release)])
+def test_the_short_name_works_in_a_plain_clone(release: str) -> None:
+    answer = ansible(release, sys.executable, "-m", "ns_facts")
+    assert facts(answer)["inventory"]
+
+
+def test_the_machine_has_what_debian_12_has() -> None:
+    """Without Python 3.11 the matrix would be empty, and an empty matrix passes."""
+    assert ("2.19", "3.11") in pythons.pairs()
