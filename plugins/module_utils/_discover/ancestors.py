@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Tuple
 
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE
 from .._model.namespace import Namespace
-from .._model.problems import UNSUPPORTED
+from .._model.problems import UNREACHABLE, UNSUPPORTED
 from .scan import Scan
 
 _NESTED = ("pid", "user")
@@ -28,33 +28,44 @@ def find(scan: Scan, add: bool) -> None:
     for position, name in enumerate(names):
         if not position & 31 and scan.late("ancestors", len(names) - position):
             break
-        descriptor = open_namespace(scan, name)
-        if descriptor is not None:
-            try:
-                describe(scan, name, descriptor, add)
-            finally:
-                os.close(descriptor)
+        try:
+            descriptor = open_namespace(scan, name)
+        except OSError as error:
+            if scan.ways.get(name):
+                scan.problems.error("namespaces", error)
+            else:
+                # Its mount is covered by another one, or the source "mounts" was refused its way there.
+                scan.problems.add("namespaces", UNREACHABLE)
+            continue
+        try:
+            describe(scan, name, descriptor, add)
+        finally:
+            os.close(descriptor)
     if add:
         _pin_by_children(scan)
 
 
-def open_namespace(scan: Scan, name: str) -> Optional[int]:
-    """A descriptor of a namespace through the first way that still leads to it; None when none does."""
-    refusal: Optional[OSError] = None
+def open_namespace(scan: Scan, name: str) -> int:
+    """A descriptor of a namespace through the first way that still leads to it.
+
+    Raises OSError: the last refusal; ENOENT when there was none, but no way leads there (any more).
+    """
+    refusal: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     for way in scan.ways.get(name, ()):
         try:
-            descriptor = os.open(way.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            # O_PATH opens nothing yet. A process that moved on leads elsewhere, a hostile one even to a device or to a
+            # file that never answers, put in place of the descriptor we saw. The link tells without asking the file.
+            handle = os.open(way.path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                link = "/proc/self/fd/%d" % handle
+                if os.readlink(link) == name:
+                    return os.open(link, os.O_RDONLY | os.O_CLOEXEC)
+            finally:
+                os.close(handle)
         except OSError as error:
             if error.errno not in GONE:
                 refusal = error
-            continue
-        # A pid that was taken anew, or a process that moved on, leads somewhere else.
-        if os.fstat(descriptor).st_ino == scan.namespaces[name].inode:
-            return descriptor
-        os.close(descriptor)
-    if refusal is not None:
-        scan.problems.error("namespaces", refusal)
-    return None
+    raise refusal
 
 
 def describe(scan: Scan, name: str, descriptor: int, add: bool = True) -> None:

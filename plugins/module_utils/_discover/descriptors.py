@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from .._kernel.kcmp import same_files
+from .._kernel.kcmp import compare_files
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE
 from .._model.process import Process
-from .scan import Holder, Scan, is_namespace
-
-# The socket inside a tun descriptor holds the network namespace it was opened in (drivers/net/tun.c, tun_chr_open).
-_TUN = "/dev/net/tun"
+from .scan import TUN, Holder, Scan, is_namespace
 
 
 def find(scan: Scan, pins: bool, sockets: bool) -> None:
     """Read the descriptor tables; C(pins) and C(sockets) say what of it is wanted."""
-    processes = [process for process in scan.processes.values() if not process.kernel and process.state != "Z"]
+    # A process is called a zombie as soon as its first thread has ended; others may go on, and hold what they held.
+    processes = [
+        process for process in scan.processes.values()
+        if not process.kernel and (process.state != "Z" or process.threads > 1)
+    ]
     for position, process in enumerate(processes):
-        if not position & 63 and scan.late("descriptors", len(processes) - position):
+        if scan.late("descriptors", len(processes) - position):
             return
         _read_table(scan, process, None, pins, sockets)
         for tid in _own_tables(scan, process):
@@ -34,13 +35,15 @@ def find(scan: Scan, pins: bool, sockets: bool) -> None:
 def _read_table(scan: Scan, process: Process, tid: Optional[int], pins: bool, sockets: bool) -> None:
     pid = process.pid
     try:
-        for number, link in scan.proc.descriptors(pid, tid):
-            if link.startswith("/") and link != _TUN:
+        for position, (number, link) in enumerate(scan.proc.descriptors(pid, tid)):
+            if position & 1023 == 1023 and scan.late("descriptors"):
+                return
+            if link.startswith("/") and link != TUN:
                 continue
-            if link.startswith("socket:[") or link == _TUN:
+            if link.startswith("socket:[") or link == TUN:
                 if sockets:
                     # Tun descriptors are told apart by holder: their link is the same for all.
-                    key = link if link != _TUN else "%s %d %s %d" % (link, pid, tid, number)
+                    key = link if link != TUN else "%s %d %s %d" % (link, pid, tid, number)
                     scan.sockets.setdefault(key, []).append(Holder(pid, tid, number))
             elif pins and is_namespace(link):
                 details = {"pid": pid, "comm": process.comm, "descriptor": number}
@@ -57,21 +60,44 @@ def _read_table(scan: Scan, process: Process, tid: Optional[int], pins: bool, so
 
 def _own_tables(scan: Scan, process: Process) -> List[int]:
     """One thread for each descriptor table that is not the process's own (unshare(2), CLONE_FILES)."""
-    known = [process.pid]
     if not scan.live:
         return []
-    for tid in scan.threads.get(process.pid, ()):
+    found: List[int] = []
+    # A thread for each table known, in the kernel's order of tables: a process may have thousands of either.
+    known = [process.pid]
+    for position, tid in enumerate(scan.threads.get(process.pid, ())):
         if tid == process.pid:
             continue
+        if position & 255 == 255 and scan.late("descriptors of threads"):
+            break
         try:
-            # Threads with private tables are rare, and so are tables: a few comparisons settle it.
-            if not any(same_files(other, tid) for other in known):
-                known.append(tid)
+            place = _place(known, tid)
         except KernelLacks:
             # Without kcmp(2) every table is read; what is in the process's own too is counted once more, not lost.
-            known.append(tid)
+            found.append(tid)
         except OSError as error:
             if error.errno not in GONE:
                 scan.problems.error("descriptors of threads", error)
                 break
-    return known[1:]
+            # This thread has ended, or the one it was compared with.
+            found.append(tid)
+        else:
+            if place is not None:
+                known.insert(place, tid)
+                found.append(tid)
+    return found
+
+
+def _place(known: List[int], tid: int) -> Optional[int]:
+    """Where in C(known) a thread's table belongs; None when it is there already."""
+    low, high = 0, len(known)
+    while low < high:
+        middle = (low + high) // 2
+        order = compare_files(known[middle], tid)
+        if order == 0:
+            return None
+        if order < 0:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -5,11 +5,14 @@
 """All sources, one after the other, into one inventory."""
 from __future__ import annotations
 
-from typing import Collection
+from typing import Callable, Collection, Iterator, Tuple
 
 from .._kernel.netlink import Route
+from .._model.problems import UNREACHABLE
 from . import ancestors, descriptors, mounts, processes, sockets, threads
 from .scan import Scan
+
+Step = Tuple[str, Callable[[], None]]
 
 
 def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids: bool) -> None:
@@ -23,25 +26,37 @@ def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids
             scan.route = Route()
         except OSError as error:
             scan.problems.error("nsids", error)
+    if not own_mnt:
+        scan.problems.add("own namespaces", UNREACHABLE)
     try:
-        processes.find(scan, cgroups, pids)
-        if "threads" in sources or "descriptors" in sources:
-            threads.list_threads(scan)
-        if "threads" in sources:
-            threads.find(scan)
-        if "descriptors" in sources or "sockets" in sources:
-            descriptors.find(scan, "descriptors" in sources, "sockets" in sources)
-        if "sockets" in sources and scan.live:
-            sockets.find(scan)
-        if "mounts" in sources:
-            mounts.find(scan, own_mnt)
-        if scan.live:
-            ancestors.find(scan, "ancestors" in sources)
-            if "ancestors" in sources:
-                ancestors.find_listed(scan)
+        for what, find in _steps(scan, sources, own_mnt, cgroups, pids):
+            try:
+                find()
+            except OSError as error:
+                # Each source counts what it meets; this is for what none can go on without (no descriptors left, say).
+                scan.problems.error(what, error)
     finally:
         if scan.route is not None:
             scan.route.close()
             scan.route = None
-    processes.pin_processes(scan)
     scan.finish_pins()
+
+
+def _steps(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids: bool) -> Iterator[Step]:
+    yield "processes", lambda: processes.find(scan, cgroups, pids)
+    # First of all pins, so that they are there whatever the limit of pins cuts off.
+    yield "processes", lambda: processes.pin_processes(scan)
+    if "threads" in sources or "descriptors" in sources:
+        yield "threads", lambda: threads.list_threads(scan)
+    if "threads" in sources:
+        yield "threads", lambda: threads.find(scan)
+    if "descriptors" in sources or "sockets" in sources:
+        yield "descriptors", lambda: descriptors.find(scan, "descriptors" in sources, "sockets" in sources)
+    if "sockets" in sources and scan.live:
+        yield "sockets", lambda: sockets.find(scan)
+    if "mounts" in sources:
+        yield "mounts", lambda: mounts.find(scan, own_mnt)
+    if scan.live:
+        yield "ancestors", lambda: ancestors.find(scan, "ancestors" in sources)
+        if "ancestors" in sources:
+            yield "listns", lambda: ancestors.find_listed(scan)

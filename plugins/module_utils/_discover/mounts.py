@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
-from .._kernel.proc import GONE, Mount, parse_mount
+from .._kernel.proc import GONE, parse_mount, unescape
+from .._model.problems import TRUNCATED, VANISHED
+from .._model.process import MNT
 from .ancestors import describe, open_namespace
 from .scan import Scan, is_namespace
 from .visitor import Visitor
 
 _NSFS = b" - nsfs "
+_READERS = 64  # so many processes of a mount namespace are tried
+_DEPTH = 16    # of mount namespaces mounted in each other, where the kernel does not list them all
 
 
 def find(scan: Scan, own: Optional[str]) -> None:
@@ -29,7 +33,7 @@ def find(scan: Scan, own: Optional[str]) -> None:
     # Our own first: where a mount is seen in many mount namespaces, ours is the one that is named.
     names.sort(key=lambda name: name != own)
     for position, name in enumerate(names):
-        if not position & 15 and scan.late("mounts", len(names) - position):
+        if scan.late("mounts", len(names) - position):
             return
         _read_by_process(scan, search, name)
     if not scan.live:
@@ -42,12 +46,17 @@ def find(scan: Scan, own: Optional[str]) -> None:
 
 
 def _read_by_process(scan: Scan, search: _Search, name: str) -> None:
-    """Read the mounts of a namespace through the first of its processes that is still there."""
-    for pid in scan.members.get(name, ())[:8]:
-        if scan.names_of(pid)[0] != name:
-            continue
+    """Read the mounts of a namespace through the first of its processes that is still there and sees all of them."""
+    confined: List[int] = []
+    for pid in scan.members.get(name, ())[:_READERS]:
         try:
-            lines = [line for line in scan.proc.mount_lines(pid, "mountinfo") if _NSFS in line]
+            # mountinfo shows what lies below the process's root, and names it as seen from there.
+            if scan.live and scan.proc.root_of(pid) != "/":
+                confined.append(pid)
+                continue
+            lines = _namespace_lines(scan, name, pid)
+            if lines and scan.live and scan.proc.namespaces(pid)[0][MNT] != name:
+                continue
         except OSError as error:
             if error.errno in GONE or error.errno == errno.EINVAL:  # EINVAL: it is exiting, its fs is gone
                 continue
@@ -55,7 +64,24 @@ def _read_by_process(scan: Scan, search: _Search, name: str) -> None:
             return
         search.note(name, lines, pid)
         return
-    scan.problems.add("mounts", "vanished")
+    # Not told of as seen: it is visited as well, where we may.
+    if confined:
+        search.note_part(name, _namespace_lines(scan, name, confined[0]), confined[0])
+    else:
+        scan.problems.add("mounts", VANISHED)
+
+
+def _namespace_lines(scan: Scan, name: str, pid: int) -> List[bytes]:
+    lines: List[bytes] = []
+    try:
+        for line in scan.proc.mount_lines(pid, "mountinfo"):
+            if _NSFS in line:
+                lines.append(line)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        scan.problems.add("mounts of %s" % name, TRUNCATED)
+    return lines
 
 
 class _Search:
@@ -65,7 +91,9 @@ class _Search:
         self._scan = scan
         self._own = own
         self._seen: Set[str] = set()
-        self._places: Dict[str, List[Tuple[str, str]]] = {}
+        # Where a path did not answer: no other one is tried there.
+        self._stuck: Set[Optional[str]] = set()
+        self._places: Dict[str, List[Tuple[str, bytes]]] = {}
         self._visitor: Optional[Visitor] = None
         self._inside: Optional[str] = own
 
@@ -74,22 +102,29 @@ class _Search:
         if self._visitor is not None:
             self._visitor.close()
 
-    def note(self, name: str, lines: List[bytes], pid: Optional[int] = None) -> List[Mount]:
-        """Enter the namespaces that are mounted in the mount namespace C(name)."""
+    def note(self, name: str, lines: List[bytes], pid: Optional[int] = None) -> List[Tuple[str, bytes]]:
+        """Enter the namespaces that are mounted in the mount namespace C(name); return them with their paths."""
         self._seen.add(name)
+        mounts = self.note_part(name, lines, pid)
+        for root, path in mounts:
+            places = self._places.setdefault(root, [])
+            if len(places) < 4:
+                places.append((name, path))
+        return mounts
+
+    def note_part(self, name: str, lines: List[bytes], pid: Optional[int] = None) -> List[Tuple[str, bytes]]:
+        """The same for lines that show a part only, with paths that hold for the process C(pid) only."""
         mounts = []
         for line in lines:
             mount = parse_mount(line)
             if mount is None or mount.fstype != "nsfs" or not is_namespace(mount.root):
                 continue
-            mounts.append(mount)
+            # The text of the path is for people; what is not UTF-8 can be opened by its bytes only.
+            mounts.append((mount.root, unescape(line.split(b" ", 5)[4])))
             details: Dict[str, object] = {"path": mount.path, "mount_namespace": name}
             if pid is not None:
                 details["pid"] = pid
             self._scan.pin(mount.root, "mount", (mount.path,), **details)
-            places = self._places.setdefault(mount.root, [])
-            if len(places) < 4:
-                places.append((name, mount.path))
         return mounts
 
     def walk(self) -> None:
@@ -103,13 +138,13 @@ class _Search:
                 if name not in self._seen:
                     self._visit(name, descriptor)
 
-    def _follow(self, step: object) -> Iterator[int]:
+    def _follow(self, step: Callable[[int], int]) -> Iterator[int]:
         scan = self._scan
         current: Optional[int] = None
         try:
             current = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
             while not scan.late("mount namespaces"):
-                following = step(current)  # type: ignore[operator]
+                following = step(current)
                 os.close(current)
                 current = following
                 scan.features["mount_namespace_walk"] = True
@@ -127,7 +162,7 @@ class _Search:
                 os.close(current)
 
     def visit_the_rest(self) -> None:
-        """Visit mount namespaces that something pins, and describe what only a mount names, until nothing is new."""
+        """Visit mount namespaces that something pins, describe what only its mount names, until nothing is new."""
         scan = self._scan
         tried: Set[str] = set()
         while True:
@@ -138,7 +173,7 @@ class _Search:
             if not todo:
                 return
             for position, name in enumerate(todo):
-                if not position & 7 and scan.late("mounts", len(todo) - position):
+                if scan.late("mounts", len(todo) - position):
                     return
                 tried.add(name)
                 self._look_into(name)
@@ -149,7 +184,7 @@ class _Search:
         # What has a way through /proc is described later, and more cheaply, by the source "ancestors".
         if scan.ways.get(name) and not (is_mnt and name not in self._seen):
             return
-        descriptor = open_namespace(scan, name)
+        descriptor = self._open_by_way(name)
         if descriptor is None:
             descriptor = self._open_mounted(name)
         if descriptor is None:
@@ -161,28 +196,32 @@ class _Search:
         finally:
             os.close(descriptor)
 
-    def _visit(self, name: str, descriptor: int) -> None:
+    def _visit(self, name: str, descriptor: int, depth: int = 0) -> None:
         """Join a mount namespace, note what is mounted there, and describe what cannot be reached otherwise."""
         self._seen.add(name)
         try:
             visitor = self._enter(name, descriptor)
-            mounts = self.note(name, visitor.namespace_mounts())
+            lines, complete = visitor.namespace_mounts()
+            if not complete:
+                self._scan.problems.add("mounts of %s" % name, TRUNCATED)
+            mounts = self.note(name, lines)
         except OSError as error:
             self._failed("mounts of %s" % name, error)
             return
-        for mount in mounts:
-            if mount.root in self._scan.described or self._scan.ways.get(mount.root):
+        for root, path in mounts:
+            if root in self._scan.described or self._scan.ways.get(root):
                 continue
             # A visitor that hung was replaced by one that is somewhere else.
             if self._inside != name or self._scan.late("mounts"):
                 return
-            opened = self._open_at(mount.root, mount.path)
+            opened = self._open_at(root, path)
             if opened is None:
                 continue
             try:
-                describe(self._scan, mount.root, opened)
-                if mount.root.startswith("mnt:") and mount.root not in self._seen:
-                    self._visit(mount.root, opened)
+                describe(self._scan, root, opened)
+                # Where the kernel lists all mount namespaces, those mounted in this one have their own turn.
+                if root.startswith("mnt:") and root not in self._seen and not self._walked():
+                    self._visit_nested(root, opened, depth)
                     self._enter(name, descriptor)
             except OSError as error:
                 self._failed("mounts of %s" % name, error)
@@ -190,14 +229,33 @@ class _Search:
             finally:
                 os.close(opened)
 
+    def _visit_nested(self, name: str, descriptor: int, depth: int) -> None:
+        # A mount namespace can be mounted in older ones only, so there are no rings, but chains of any length.
+        if depth < _DEPTH:
+            self._visit(name, descriptor, depth + 1)
+        else:
+            self._scan.problems.add("mounts", "nested too deeply")
+
+    def _walked(self) -> bool:
+        return self._scan.features.get("mount_namespace_walk", False)
+
+    def _open_by_way(self, name: str) -> Optional[int]:
+        try:
+            return open_namespace(self._scan, name)
+        except OSError:
+            # Told of later, by the source "ancestors", if nothing else leads there either.
+            return None
+
     def _open_mounted(self, name: str) -> Optional[int]:
         """A descriptor of a namespace through a bind mount, wherever that is."""
         for place, path in self._places.get(name, ()):
+            if place in self._stuck:
+                continue
             if place != self._inside or self._visitor is None:
                 if place == self._own and self._inside == self._own:
                     self._new_visitor()
                 else:
-                    door = open_namespace(self._scan, place)
+                    door = self._open_by_way(place)
                     if door is None:
                         continue
                     try:
@@ -212,7 +270,7 @@ class _Search:
                 return opened
         return None
 
-    def _open_at(self, name: str, path: str) -> Optional[int]:
+    def _open_at(self, name: str, path: bytes) -> Optional[int]:
         """Open C(path) where the visitor is; None when it is not the namespace C(name) (overmounted, gone)."""
         try:
             opened = self._new_visitor().open(path)
@@ -234,11 +292,12 @@ class _Search:
 
     def _new_visitor(self) -> Visitor:
         if self._visitor is None:
-            self._visitor = Visitor(os.stat("/proc/self/ns/mnt").st_dev)
+            self._visitor = Visitor(os.stat("/proc/self/ns/mnt").st_dev, self._scan.clock.until)
         return self._visitor
 
     def _failed(self, what: str, error: OSError) -> None:
         self._scan.problems.error(what, error)
         if isinstance(error, TimeoutError):
+            self._stuck.add(self._inside)
             # The child was ended; the next one starts in our own mount namespace.
             self._inside = self._own

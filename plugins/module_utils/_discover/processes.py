@@ -9,7 +9,7 @@ from typing import Dict, List, Tuple
 
 from .._kernel.proc import CHILDREN_LINKS, GONE
 from .._model.namespace import Leader
-from .._model.problems import VANISHED
+from .._model.problems import REFUSED, VANISHED
 from .._model.process import TYPES, Process
 from .scan import Scan
 
@@ -17,11 +17,14 @@ _PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
 
 def find(scan: Scan, cgroups: bool, pids: bool) -> None:
-    """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) keep who is where."""
+    """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) all pids."""
     proc, problems = scan.proc, scan.problems
     read_namespaces, read_stat, read_cgroup = proc.namespaces, proc.stat, proc.cgroup_text
     groups: Dict[Tuple[object, ...], List[Process]] = {}
     listed = proc.pids()
+    if scan.live and 1 not in listed:
+        # Every pid namespace has a process 1. Where proc is mounted with hidepid, the others are not even listed.
+        problems.add("processes", "%s: hidepid" % REFUSED)
     for position, pid in enumerate(listed):
         if not position & 63 and scan.late("processes", len(listed) - position):
             break

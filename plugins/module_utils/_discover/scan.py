@@ -19,6 +19,8 @@ INITIAL_INODES = {
     "ipc": 0xEFFFFFFF, "uts": 0xEFFFFFFE, "user": 0xEFFFFFFD, "pid": 0xEFFFFFFC,
     "cgroup": 0xEFFFFFFB, "time": 0xEFFFFFFA, "net": 0xEFFFFFF9, "mnt": 0xEFFFFFF8,
 }
+# The socket inside a tun descriptor holds the network namespace it was opened in (drivers/net/tun.c, tun_chr_open).
+TUN = "/dev/net/tun"
 SOURCES = ("processes", "threads", "descriptors", "sockets", "mounts", "ancestors")
 
 
@@ -138,12 +140,16 @@ class Scan:
 
 def is_namespace(link: str) -> bool:
     """Whether the target of a link of /proc is a namespace. A file's begins with a slash, so none can pose as one."""
-    return link[-1:] == "]" and link.partition(":[")[0] in INITIAL_INODES
+    kind, dummy, rest = link.partition(":[")
+    return kind in INITIAL_INODES and rest[-1:] == "]" and rest[:-1].isdecimal()
 
 
 def own_names(proc: Proc) -> Dict[str, str]:
-    """The namespaces of the caller by type, as far as they are told."""
-    return _by_type(proc.namespaces("self")[0])
+    """The namespaces of the caller by type, as far as they are told; none where /proc is not ours, or not there."""
+    try:
+        return _by_type(proc.namespaces("self")[0])
+    except OSError:
+        return {}
 
 
 def host_names(scan: Scan, own: Dict[str, str]) -> Dict[str, str]:

@@ -26,10 +26,12 @@ def list_threads(scan: Scan) -> None:
 def find(scan: Scan) -> None:
     """Pin what a thread is in and its process is not."""
     for position, (pid, tids) in enumerate(scan.threads.items()):
-        if not position & 15 and scan.late("threads", len(scan.threads) - position):
+        if scan.late("threads", len(scan.threads) - position):
             return
         process = scan.processes[pid]
-        for tid in tids:
+        for number, tid in enumerate(tids):
+            if number & 255 == 255 and scan.late("threads"):
+                return
             if tid != pid:
                 _look_at(scan, process, tid)
 

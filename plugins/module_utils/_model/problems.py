@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What a scan could not see, counted: the opposite of an exception."""
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ VANISHED = "vanished"
 TIMED_OUT = "timed out"
 TRUNCATED = "truncated"
 UNSUPPORTED = "unsupported"
+UNREACHABLE = "unreachable"
 
 
 class Problems:

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""A forked child for what may hang: paths of foreign mount namespaces, and descriptors of foreign processes, behind
+which there may be a FUSE server that never answers. A child that hangs costs one request.
+"""
+from __future__ import annotations
+
+import array
+import errno
+import os
+import signal
+import socket
+import struct
+import time
+from typing import Callable, List, Optional, Tuple
+
+from .._kernel.prctl import set_pdeathsig
+from .._kernel.reader import leave_streams, readable, reap
+
+# What a request wants, its body, its descriptor -> the answer's body and descriptor. Raises OSError.
+Answer = Callable[[bytes, bytes, Optional[int]], Tuple[bytes, Optional[int]]]
+
+_REQUEST = struct.Struct("=cI")  # what, bytes that follow
+_REPLY = struct.Struct("=iI")    # errno, bytes that follow
+_LEAST_TIMEOUT = 0.1             # seconds
+
+
+class Child:
+    """Answers requests, each within C(timeout) seconds and all before C(until); close it when done.
+
+    C(prepare) runs in the child and returns what answers there. The child is made at the first request. Each request
+    that gets no answer halves the time that later ones are given, so that many hangs do not use up the time of all.
+    """
+
+    def __init__(self, prepare: Callable[[], Answer], until: float, timeout: float = 2.0) -> None:
+        self._prepare = prepare
+        self._until = until
+        self._timeout = timeout
+        self._child = 0
+        self._line: Optional[socket.socket] = None
+
+    def ask(self, what: bytes, body: bytes = b"", descriptor: Optional[int] = None) -> Tuple[bytes, Optional[int]]:
+        """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer."""
+        now = time.monotonic()
+        deadline = min(now + self._timeout, self._until)
+        if now >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "no time left")
+        received: Optional[int] = None
+        try:
+            line = self._line or self._start()
+            _send(line, _REQUEST.pack(what, len(body)) + body, descriptor)
+            head, received = _receive(line, _REPLY.size, deadline)
+            number, size = _REPLY.unpack(head)
+            reply = _receive(line, size, deadline)[0]
+        except (OSError, EOFError) as error:
+            if received is not None:
+                os.close(received)
+            self.close()
+            self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
+            raise TimeoutError(errno.ETIMEDOUT, "no answer from a child") from error
+        if number:
+            raise OSError(number, os.strerror(number))
+        return reply, received
+
+    def close(self) -> None:
+        """End the child."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._child:
+            reap(self._child)
+            self._child = 0
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                ours.close()
+                set_pdeathsig(signal.SIGKILL)
+                leave_streams((theirs.fileno(),))
+                _serve(theirs, self._prepare())
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._line = ours
+        return ours
+
+
+def _send(line: socket.socket, data: bytes, descriptor: Optional[int]) -> None:
+    ancillary = []
+    if descriptor is not None:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+    sent = line.sendmsg([data], ancillary)
+    if sent < len(data):
+        line.sendall(data[sent:])
+
+
+def _receive(line: socket.socket, size: int, deadline: Optional[float]) -> Tuple[bytes, Optional[int]]:
+    chunks: List[bytes] = []
+    descriptor: Optional[int] = None
+    while size:
+        if deadline is not None and not readable(line.fileno(), deadline):
+            raise TimeoutError
+        room = socket.CMSG_SPACE(4)
+        chunk, ancillary, dummy, dummy2 = line.recvmsg(min(size, 1 << 16), room, socket.MSG_CMSG_CLOEXEC)
+        if not chunk:
+            raise EOFError
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptor = struct.unpack("=i", data[:4])[0]
+        chunks.append(chunk)
+        size -= len(chunk)
+    return b"".join(chunks), descriptor
+
+
+def _serve(line: socket.socket, answer: Answer) -> None:
+    while True:
+        try:
+            head, descriptor = _receive(line, _REQUEST.size, None)
+            what, size = _REQUEST.unpack(head)
+            body = _receive(line, size, None)[0]
+        except EOFError:
+            return
+        reply, opened, number = b"", None, 0
+        try:
+            reply, opened = answer(what, body, descriptor)
+        except OSError as error:
+            number = error.errno or errno.EIO
+        _send(line, _REPLY.pack(number, len(reply)) + reply, opened)
+        for used in (descriptor, opened):
+            if used is not None:
+                os.close(used)
