@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""What tells that processes are a container: the components of a cgroup path, and what an engine adds to that."""
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from .._kernel.proc import Cgroup, parse_cgroups
+from .._model.container import Pod
+from .._model.process import Process
+from .view import View
+
+HEX = frozenset("0123456789abcdef")
+
+
+class Claim(NamedTuple):
+    """Says: this is container C(id) of C(engine).
+
+    C(depth) is the component of the cgroup path that says so: of two claims the smaller one is the outer container.
+    C(hints) holds what the path told besides: pod, containerd's namespace. C(owner) is the user below whose cgroup it
+    is, or who runs its engine: what belongs to another user (root apart) is no word on it.
+    """
+
+    engine: str
+    id: str
+    depth: int = 0
+    hints: Dict[str, str] = {}
+    owner: Optional[int] = None
+
+    @property
+    def key(self) -> Tuple[str, str, str, Optional[int]]:
+        """What makes it one: users, and namespaces of containerd, may each have a container of the same id."""
+        return self.engine, self.id, self.hints.get("namespace", ""), self.owner
+
+
+class State:
+    """What the state files of a container tell. C(known): something vouches for its id.
+
+    C(pid), C(start_time) (clock ticks since boot): the init; C(running) False: nothing runs by the engine's own word.
+    C(trouble): what kept us from a file that may be there.
+    """
+
+    def __init__(self, known: bool = False) -> None:
+        self.known = known
+        self.running = True
+        self.pid: Optional[int] = None
+        self.start_time: Optional[int] = None
+        self.name: Optional[str] = None
+        self.image: Optional[str] = None
+        self.user: Optional[str] = None
+        self.labels: Dict[str, str] = {}
+        self.pod: Optional[Pod] = None
+        self.infra = False
+        self.status: Optional[str] = None
+        self.trouble: Optional[OSError] = None
+
+
+class Engine(NamedTuple):
+    """What an engine's file offers as C(ENGINE).
+
+    C(look): what the state files say; None where it is no container after all. C(claim): the outermost container in
+    the components of a path that tell by themselves; C(settle): in those that only the running engine can explain.
+    C(inits): first processes of containers that no cgroup tells.
+    """
+
+    look: Callable[[Claim, View], Optional[State]]
+    claim: Optional[Callable[[Sequence[str]], Optional[Claim]]] = None
+    settle: Optional[Callable[[View, Sequence[str]], Optional[Claim]]] = None
+    inits: Optional[Callable[[View], Iterable[Tuple[Claim, Process]]]] = None
+
+
+class Cgroups:
+    """One text of /proc/PID/cgroup: version 2 first, then systemd's own hierarchy, then the controllers.
+
+    C(path): the one that tells of C(claim), up to C(prefix); else the first that is not the root.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self.paths: List[Cgroup] = sorted(parse_cgroups(raw), key=_order)
+        self.claim: Optional[Claim] = None
+        self.prefix = ""
+        self.path = next((cgroup.path for cgroup in self.paths if cgroup.path != "/"), "/" if self.paths else "")
+
+    def read(self, claimants: Iterable[Callable[[Sequence[str]], Optional[Claim]]]) -> None:
+        """Take the outermost claim of the first path on which there is one; a claim already made wins a tie."""
+        for path in dict.fromkeys(cgroup.path for cgroup in self.paths):
+            parts = path.strip("/").split("/")
+            claims = [found for found in (claimant(parts) for claimant in claimants) if found is not None]
+            if claims:
+                found = min(claims, key=lambda claim: claim.depth)
+                if self.claim is None or found.depth < self.claim.depth:
+                    self.claim, self.path = found._replace(owner=owner_of(parts[:found.depth])), path
+                    self.prefix = "/".join(parts[:found.depth + 1])
+                return
+
+
+def cgroups_of(view: View, process: Process) -> Cgroups:
+    """The parsed text: thousands of processes share a few."""
+    known: Dict[bytes, Cgroups] = view.once("cgroups", dict)
+    if process.cgroup not in known:
+        known[process.cgroup] = Cgroups(process.cgroup)
+    return known[process.cgroup]
+
+
+def is_id(name: str) -> bool:
+    """Whether a name is an id as docker, podman and the CRI make them: 64 hex digits."""
+    return len(name) == 64 and HEX.issuperset(name)
+
+
+def owner_of(parts: Sequence[str]) -> Optional[int]:
+    """The user below whose slice or manager a path is, where others may not make cgroups; None for root's."""
+    for part in parts:
+        prefix, at, number = part.rpartition(".")[0].rpartition("@" if part.startswith("user@") else "-")
+        if prefix == "user" and number.isdecimal():
+            return int(number[:10]) or None
+    return None
+
+
+def scope_id(part: str, prefix: str) -> Optional[str]:
+    """The id in C(prefix-ID.scope) (systemd driver), C(prefix-ID) (cgroupfs), C(slice:prefix:ID) (both mixed up)."""
+    part = part[:-6] if part.endswith(".scope") else part
+    before, found = part[:-64], part[-64:]
+    return found if is_id(found) and (before == prefix + "-" or before.endswith(":%s:" % prefix)) else None
+
+
+def pod_uid(parts: Sequence[str]) -> Optional[str]:
+    """The Kubernetes pod a path lies in: C(pod<uid>), C(kubepods-burstable-pod<uid>.slice)."""
+    for part in parts:
+        before, found, uid = part.partition(".slice")[0].rpartition("pod")
+        uid = uid.replace("_", "-")
+        # 36 characters for a uuid, 32 for the hash that names a static pod.
+        if found and len(uid) in (32, 36) and HEX.issuperset(uid.replace("-", "")):
+            return uid
+    return None
+
+
+def _order(cgroup: Cgroup) -> int:
+    if cgroup.hierarchy == 0 and not cgroup.controllers:
+        return 0
+    return 1 if cgroup.controllers == "name=systemd" else 2

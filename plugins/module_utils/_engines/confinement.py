@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""What the kernel says of a container: capabilities, seccomp, LSM label, user, systemd unit, whether it is frozen."""
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from .._kernel.capabilities import capability_names
+from .._kernel.proc import Mount, text
+from .._model.process import USER, Process
+from .claim import Cgroups
+from .lookup import Lookup, line
+from .view import View
+
+# Fields of /proc/PID/status, proc_pid_status(5), by the names engines use.
+_SETS = (
+    ("effective", "CapEff"), ("bounding", "CapBnd"), ("permitted", "CapPrm"), ("inheritable", "CapInh"),
+    ("ambient", "CapAmb"),
+)
+_SECCOMP = {"0": "disabled", "1": "strict", "2": "filter"}
+
+
+class Confinement(NamedTuple):
+    """How much a process may do; None where it was not told. C(user): UID:GID as its user namespace sees them."""
+
+    capabilities: Dict[str, List[str]] = {}
+    seccomp: Optional[str] = None
+    no_new_privs: Optional[bool] = None
+    user: Optional[str] = None
+    lsm: Optional[str] = None
+
+
+def confinement(view: View, process: Process) -> Confinement:
+    """Read status and attr. Raises OSError; ENOENT and ESRCH say that the process is gone."""
+    status = view.proc.status(process.pid)
+    sets: Dict[str, List[str]] = {}
+    for name, field in _SETS:
+        try:
+            sets[name] = capability_names(int(status[field], 16))
+        except (KeyError, ValueError):
+            pass
+    privs = status.get("NoNewPrivs")
+    return Confinement(
+        sets, _SECCOMP.get(status.get("Seccomp", "")), None if privs is None else privs == "1",
+        _user(view, process, status), _lsm(view, process.pid),
+    )
+
+
+def unit_of(path: str) -> Optional[str]:
+    """The innermost systemd service or scope of a cgroup path."""
+    return next((line(part) for part in reversed(path.split("/")) if part.endswith((".service", ".scope"))), None)
+
+
+def frozen(view: View, cgroups: Cgroups) -> bool:
+    """Whether this cgroup or one above it is frozen, cgroups(7). False where the file system cannot be seen."""
+    mounts = view.once("cgroup mounts", lambda: _mounts(view))
+    for cgroup in cgroups.paths:
+        unified = cgroup.hierarchy == 0 and not cgroup.controllers
+        mount = mounts.get("unified" if unified else "freezer")
+        above = "" if mount is None else mount.root.rstrip("/")
+        # The root cgroup cannot be frozen; one outside of our cgroup namespace cannot be seen.
+        if mount is None or not cgroup.path.startswith(above + "/") or cgroup.path == "/" or "/.." in cgroup.path:
+            continue
+        folder = mount.path + cgroup.path[len(above):]
+        if unified and "frozen 1" in Lookup(view).text(folder + "/cgroup.events").split("\n"):
+            return True
+        if "freezer" in cgroup.controllers.split(","):
+            return Lookup(view).text(folder + "/freezer.state").strip() == "FROZEN"
+    return False
+
+
+def _lsm(view: View, pid: int) -> Optional[str]:
+    # The label of SELinux, AppArmor or Smack; without any of them the kernel answers EINVAL.
+    for path in (("attr", "current"), ("attr", "apparmor", "current")):
+        try:
+            return line(text(view.proc.read(pid, *path, limit=4096)).rstrip("\0\n"))
+        except OSError:
+            continue
+    return None
+
+
+def _user(view: View, process: Process, status: Dict[str, str]) -> Optional[str]:
+    ids = []
+    for field, name in (("Uid", "uid_map"), ("Gid", "gid_map")):
+        try:
+            number = int(status[field].split()[1])
+        except (KeyError, IndexError, ValueError):
+            return None
+        told = process.namespaces[USER] is not None and USER not in view.differs(process)
+        mapped = None if told else inside(view, process.pid, name, number)
+        ids.append(number if mapped is None else mapped)
+    return "%d:%d" % tuple(ids)
+
+
+def inside(view: View, pid: int, name: str, number: int) -> Optional[int]:
+    """What an id of ours is in a process's user namespace by its uid_map or gid_map; None: it is not in it."""
+    try:
+        rows = view.proc.read(pid, name, limit=65536).split(b"\n")
+    except OSError:
+        return None
+    for row in rows:
+        fields = row.split()
+        if len(fields) == 3 and all(field.isdigit() for field in fields):
+            inner, outer, count = map(int, fields)
+            if outer <= number < outer + count:
+                return inner + number - outer
+    return None
+
+
+def _mounts(view: View) -> Dict[str, Mount]:
+    found: Dict[str, Mount] = {}
+    try:
+        for mount in view.proc.mounts("self"):
+            kind = "unified" if mount.fstype == "cgroup2" else "freezer" if (
+                mount.fstype == "cgroup" and "freezer" in mount.path.rpartition("/")[2].split(",")
+            ) else ""
+            # Others may be mounted elsewhere: copies of a part, in somebody's chroot.
+            if kind and (kind not in found or not found[kind].path.startswith("/sys/fs/cgroup")):
+                found[kind] = mount
+    except OSError as error:
+        view.problems.error("cgroup mounts", error)
+    return found

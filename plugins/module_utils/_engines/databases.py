@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""Readers of bbolt and SQLite databases in memory: enough to get at the few things that only engines' databases tell.
+
+The file may be cut off, torn by a write at this moment, or made by a hostile user: every offset is checked, every
+page is visited once, what does not fit is not there, and nothing raises. That is also why it is not the sqlite3
+module: it would run the file's own SQL (views, virtual tables) as us, and a minimal Python lacks it.
+Formats: go.etcd.io/bbolt page.go, bucket.go, db.go; sqlite.org/fileformat2.html.
+"""
+from __future__ import annotations
+
+import struct
+from typing import Dict, Iterator, List, Optional, Tuple
+
+_MAX_PAGES = 100000
+_MAX_PAYLOAD = 4 << 20
+
+Entry = Tuple[bytes, bool, bytes]  # key, whether it is a bucket, value
+Row = List[Optional[bytes]]
+
+
+def _at(layout: str, data: bytes, offset: int) -> Tuple[int, ...]:
+    """The numbers at an offset, all zero where the data ends before."""
+    size = struct.calcsize(layout)
+    if 0 <= offset <= len(data) - size:
+        return struct.unpack_from(layout, data, offset)
+    return struct.unpack(layout, bytes(size))
+
+
+class Bolt:
+    """A bbolt database (containerd's meta.db, libpod's bolt_state.db): buckets in buckets."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._page_size = self._root = 0
+        newest = -1
+        # Two meta pages: the second lies one page further, and the size of a page is yet to be known.
+        for offset in (0, 4096, 8192, 16384, 65536):
+            magic, dummy, size, dummy, root, dummy, dummy, dummy, txid = _at("<IIIIQQQQQ", data, offset + 16)
+            if magic == 0xED0CDAED and txid > newest and 512 <= size <= 65536:
+                newest, self._page_size, self._root = txid, size, root
+
+    def value(self, *path: str) -> Optional[bytes]:
+        """The value at a path of keys, None where there is none."""
+        bucket, value = self._find(path)
+        return None if bucket else value
+
+    def values(self, *path: str) -> Dict[bytes, bytes]:
+        """The plain values of a bucket."""
+        bucket, value = self._find(path)
+        return {key: inner for key, nested, inner in self._bucket(value or b"") if bucket and not nested}
+
+    def _find(self, path: Tuple[str, ...]) -> Tuple[bool, Optional[bytes]]:
+        entries = self._tree(self._root)
+        found: Tuple[bool, Optional[bytes]] = (True, None)
+        for name in path:
+            wanted = name.encode("utf-8", "replace")
+            found = next(((bucket, value) for key, bucket, value in entries if key == wanted), (False, None))
+            entries = self._bucket(found[1] or b"") if found[0] else iter(())
+        return found
+
+    def _bucket(self, value: bytes) -> Iterator[Entry]:
+        root = _at("<Q", value, 0)[0]
+        # A small bucket is stored in its value, behind its header, as a page of its own.
+        return self._tree(root) if root else self._leaf(value, 16)
+
+    def _tree(self, root: int) -> Iterator[Entry]:
+        queue, seen = [root], {root}
+        while queue:
+            offset = queue.pop() * self._page_size
+            dummy, flags, count, dummy = _at("<QHHI", self._data, offset)
+            if flags & 2:
+                yield from self._leaf(self._data, offset)
+            elif flags & 1:
+                for index in range(count):
+                    page = _at("<IIQ", self._data, offset + 16 + index * 16)[2]
+                    if page and page not in seen and len(seen) < _MAX_PAGES:
+                        seen.add(page)
+                        queue.append(page)
+
+    @staticmethod
+    def _leaf(data: bytes, offset: int) -> Iterator[Entry]:
+        for index in range(_at("<QHHI", data, offset)[2]):
+            element = offset + 16 + index * 16
+            flags, start, key_size, value_size = _at("<IIII", data, element)
+            key, end = element + start, element + start + key_size + value_size
+            if start and end <= len(data):
+                yield data[key:key + key_size], bool(flags & 1), data[key + key_size:end]
+
+
+class Sqlite:
+    """A SQLite database (libpod's db.sql). Columns that are neither text nor blob read as None."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        size = _at(">H", data, 16)[0]
+        self._size = 65536 if size == 1 else size
+        self._usable = self._size - _at("B", data, 20)[0] if data.startswith(b"SQLite format 3\0") else 0
+
+    def rows(self, table: str) -> Iterator[Row]:
+        """The rows of a table."""
+        # The schema, page 1: type, name, table, root page (a number), SQL.
+        for row, numbers in self._tree(1) if self._usable >= 480 else ():
+            if len(row) > 3 and row[0] == b"table" and row[1] == table.encode("ascii"):
+                for found, dummy in self._tree(numbers[3]):
+                    yield found
+                return
+
+    def _tree(self, root: int) -> Iterator[Tuple[Row, List[int]]]:
+        queue, seen = [root], {root}
+        while queue:
+            number = queue.pop()
+            page = (number - 1) * self._size
+            header = page + (100 if number == 1 else 0)
+            kind, dummy, count = _at(">BHH", self._data, header)
+            cells = header + (12 if kind == 5 else 8)
+            children = [_at(">I", self._data, header + 8)[0]] if kind == 5 else []
+            for index in range(count):
+                cell = page + _at(">H", self._data, cells + 2 * index)[0]
+                if kind == 13:
+                    yield _record(self._payload(cell))
+                elif kind == 5:
+                    children.append(_at(">I", self._data, cell)[0])
+            for child in children:
+                if child and child not in seen and len(seen) < _MAX_PAGES:
+                    seen.add(child)
+                    queue.append(child)
+
+    def _payload(self, cell: int) -> bytes:
+        size, at = _varint(self._data, cell)
+        dummy, at = _varint(self._data, at)
+        if size > _MAX_PAYLOAD:
+            return b""
+        most, least = self._usable - 35, (self._usable - 12) * 32 // 255 - 23
+        local = least + (size - least) % (self._usable - 4) if size > most else size
+        local = least if local > most else local
+        found, left, seen = [self._data[at:at + local]], size - local, {0}
+        page = _at(">I", self._data, at + local)[0]
+        while left > 0 and page not in seen:
+            seen.add(page)
+            at = (page - 1) * self._size
+            found.append(self._data[at + 4:at + 4 + min(left, self._usable - 4)])
+            left -= self._usable - 4
+            page = _at(">I", self._data, at)[0]
+        return b"".join(found)
+
+
+def _record(payload: bytes) -> Tuple[Row, List[int]]:
+    """The columns of a record as text, and as numbers."""
+    row: Row = []
+    numbers: List[int] = []
+    value, at = _varint(payload, 0)
+    end = min(value, len(payload))
+    while at < end:
+        kind, at = _varint(payload, at)
+        size = (kind - 12) // 2 if kind >= 12 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)[kind]
+        content = payload[value:value + size]
+        row.append(content if kind >= 12 and len(content) == size else None)
+        numbers.append(int.from_bytes(content, "big") if kind <= 6 else 0)
+        value += size
+    return row, numbers
+
+
+def _varint(data: bytes, at: int) -> Tuple[int, int]:
+    found = 0
+    for index in range(at, min(at + 9, len(data))):
+        if index == at + 8:
+            return (found << 8) | data[index], index + 1
+        found = (found << 7) | (data[index] & 0x7F)
+        if data[index] < 0x80:
+            return found, index + 1
+    return 0, len(data)

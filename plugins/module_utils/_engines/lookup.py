@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""State files: what is absent is no error, what cannot be read is remembered, and all that is read is data.
+
+Users and containers write into them, so each value is bounded, of the type we want, and printable.
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import Any, Dict, List, Optional
+
+from .._kernel.proc import text
+from .view import View
+
+NAME, IMAGE, LABEL = 255, 512, 1024
+MAX_LABELS = 64
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Lookup:
+    """Reads files that must belong to C(owner) (None: whoever's) and keeps the first trouble in C(trouble)."""
+
+    def __init__(self, view: View, owner: Optional[int] = None) -> None:
+        self._view = view
+        self._owner = owner
+        self.trouble: Optional[OSError] = None
+
+    def report(self, what: str) -> None:
+        """Count the trouble as a problem."""
+        if self.trouble is not None:
+            self._view.problems.error(what, self.trouble)
+
+    def raw(self, path: str, limit: int = 4 << 20) -> Optional[bytes]:
+        """The content of a file, None where there is none."""
+        dead: List[str] = self._view.once("dead folders", list)
+        # One stuck file system costs its deadline once, not once a container.
+        if not path.startswith("/"):
+            return None
+        if any(path.startswith(folder) for folder in dead):
+            self.trouble = self.trouble or TimeoutError(errno.ETIMEDOUT, "no answer from the file system", path)
+            return None
+        try:
+            return self._view.files.read(path, limit, self._owner)
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                dead.append(os.path.dirname(os.path.dirname(path)) + "/")
+            if error.errno not in _ABSENT:
+                self.trouble = self.trouble or error
+            return None
+
+    def parse(self, raw: Any, path: str) -> Any:
+        """JSON as data; what is cut off is trouble, what is no text is nothing."""
+        try:
+            return json.loads(raw) if isinstance(raw, (bytes, str)) else None
+        except (ValueError, RecursionError):
+            self.trouble = self.trouble or OSError(errno.EBADMSG, "no valid JSON", path)
+            return None
+
+    def json(self, path: str) -> Dict[str, Any]:
+        """The object in a JSON file, an empty one where there is none."""
+        return mapping(self.parse(self.raw(path), path))
+
+    def text(self, path: str, limit: int = 1 << 20) -> str:
+        """The content of a text file, empty where there is none."""
+        return text(self.raw(path, limit) or b"")
+
+    def listdir(self, path: str) -> List[str]:
+        """The names in a folder, none where it is not there."""
+        try:
+            return self._view.files.listdir(path)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                self.trouble = self.trouble or error
+            return []
+
+
+def home_of(view: View, uid: int) -> str:
+    """A user's home by the host's passwd(5)."""
+    for entry in view.once("passwd", lambda: Lookup(view).text("/etc/passwd")).split("\n"):
+        fields = entry.split(":")
+        if len(fields) == 7 and fields[2] == str(uid) and fields[5].startswith("/"):
+            return fields[5].rstrip("/")
+    return "/nonexistent"
+
+
+def toml_string(content: str, key: str, table: str = "") -> Optional[str]:
+    """A string of a TOML file, by lines: enough for C(key = "value"), not for strings of several lines."""
+    now = ""
+    for entry in content.split("\n"):
+        entry = entry.strip()
+        now = entry.strip("[] ") if entry.startswith("[") else now
+        name, equals, value = (piece.strip() for piece in entry.partition("="))
+        if equals and now == table and name == key and value[:1] in ('"', "'"):
+            return value[1:].partition(value[0])[0] or None
+    return None
+
+
+def absolute(value: Any) -> Optional[str]:
+    """An absolute path without a slash at its end, None for anything else."""
+    return value.rstrip("/") if isinstance(value, str) and value.startswith("/") else None
+
+
+def printable(value: str) -> str:
+    """The text with what does not print (control, bidirectional and lone surrogate characters) as U+FFFD."""
+    if value.isprintable():
+        return value
+    return "".join(character if character.isprintable() else "\ufffd" for character in value)
+
+
+def line(value: Any, limit: int = NAME) -> Optional[str]:
+    """At most C(limit) characters of a text, None for anything else and for an empty one."""
+    return printable(value[:limit]) if isinstance(value, str) and value else None
+
+
+def labels(value: Any) -> Dict[str, str]:
+    """The first 64 labels of an object whose values are text, 1 KiB each."""
+    items = [item for item in mapping(value).items() if item[0] and isinstance(item[1], str)]
+    return {printable(key[:NAME]): printable(told[:LABEL]) for key, told in items[:MAX_LABELS]}
+
+
+def number(value: Any) -> Optional[int]:
+    """A number that can be a pid or a start time, also written as text; else None."""
+    if isinstance(value, str):
+        value = int(value) if value.strip().isdecimal() and len(value) < 20 else None
+    return value if isinstance(value, int) and value is not True and 0 < value < 1 << 63 else None
+
+
+def mapping(value: Any) -> Dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""The engines' own processes: their command lines tell where the state is, their children are containers."""
+from __future__ import annotations
+
+import os
+from typing import Iterator, List, Optional, Set
+
+from .._kernel.proc import GONE, text
+from .._model.process import PID, Process
+from .claim import Claim
+from .view import View
+
+# comm holds 15 characters: containerd-shim-runc-v2 shows as containerd-shim.
+NAMES = frozenset((
+    "dockerd", "containerd", "containerd-shim", "conmon", "systemd-nspawn", "runc", "crun",
+    "lxc-start", "lxc-execute", "lxc-autostart", "lxd", "incusd",
+))
+
+
+class Word(Protocol):
+    """What somebody says: C(owner) is the user, None for root."""
+
+    @property
+    def owner(self) -> Optional[int]: ...  # noqa: D102
+
+
+class Supervisor:
+    """A process of an engine on the host.
+
+    C(owner) is whom the files that it names must belong to: the user it runs as; None for root, who may name any.
+    """
+
+    __slots__ = ("process", "arguments", "owner", "_view")
+
+    def __init__(self, process: Process, arguments: List[str], uid: int, view: View) -> None:
+        self.process = process
+        self.arguments = arguments
+        self.owner = uid or None
+        self._view = view
+
+    @property
+    def cwd(self) -> Optional[str]:
+        """Its working directory, None where we may not see it."""
+        try:
+            return os.readlink(self._view.proc.path(self.process.pid, "cwd"))
+        except OSError as error:
+            if error.errno not in GONE:
+                self._view.problems.error("working directories of engines", error)
+            return None
+
+    def options(self, *names: str) -> List[str]:
+        """Every value of an option before C(--), given as C(--name value), C(--name=value) or C(-n value)."""
+        found, arguments = [], self.arguments[1:]
+        if "--" in arguments:
+            arguments = arguments[:arguments.index("--")]
+        for at, argument in enumerate(arguments):
+            name, equals, value = argument.partition("=")
+            if argument in names and at + 1 < len(arguments):
+                found.append(arguments[at + 1])
+            elif equals and name in names:
+                found.append(value)
+        return found
+
+    def option(self, *names: str) -> str:
+        """The first value of an option, empty without one."""
+        return (self.options(*names) or [""])[0]
+
+    def path(self, *names: str) -> Optional[str]:
+        """The first value of an option as an absolute path without a slash at its end, None without one."""
+        value = self.option(*names)
+        return os.path.normpath(os.path.join(self.cwd or "/", value)) if value else None
+
+
+def supervisors(view: View, *names: str) -> List[Supervisor]:
+    """The engines' processes of these names that run outside of all containers, root's first."""
+    return [found for found in view.once("supervisors", lambda: list(_find(view))) if found.process.comm in names]
+
+
+def believed(claim: Claim, words: Iterable[W]) -> List[W]:
+    """Whose word counts for a container, the best first: its C(owner)'s, then root's; no other user's."""
+    return [word for owner in dict.fromkeys((claim.owner, None)) for word in words if word.owner == owner]
+
+
+def _find(view: View) -> Iterator[Supervisor]:
+    stuck: Set[int] = set()
+    every = [(process, view.uid(process.pid)) for process in view.processes.values() if process.comm in NAMES
+             and process.pid not in view.inside]
+    for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):
+        # Engines have mounts of their own at times (rootless, --uidmap); with another root it is a container.
+        if uid is None or uid in stuck or PID in view.differs(process) or view.other_root(process):
+            continue
+        try:
+            arguments = text(_command_line(view, process.pid)).rstrip("\0").split("\0")
+        except OSError as error:
+            if error.errno not in GONE:
+                view.problems.error("command lines of engines", error)
+            if uid and isinstance(error, TimeoutError):
+                stuck.add(uid)
+            continue
+        if arguments[0]:
+            yield Supervisor(process, arguments, uid, view)
+
+
+def _command_line(view: View, pid: int) -> bytes:
+    # Reading it reads the process's memory, which its owner can make wait for ever (userfaultfd, FUSE): in the
+    # live /proc the child with the deadline does that.
+    if view.proc.root == "/proc":
+        return view.files.read("/proc/%d/cmdline" % pid, 1 << 20)
+    return view.proc.read(pid, "cmdline")

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to the collection
+"""What the engines look at: one scan's processes, the files of its disk, and what was found out on the way."""
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple, TypeVar
+
+from .._kernel.proc import GONE, Proc
+from .._kernel.reader import FileReader
+from .._model.problems import Problems
+from .._model.process import MNT, PID, Names, Process
+
+T = TypeVar("T")
+
+
+class View:
+    """One scan. C(host) is named in the order of TYPES; C(pid_parents) gives a pid namespace's parent where known.
+
+    C(inside) holds the pids that a telling cgroup puts into a container: none of them is believed to be an engine.
+    """
+
+    def __init__(self, processes: Dict[int, Process], proc: Proc, files: FileReader, host: Names,
+                 pid_parents: Dict[str, str], problems: Problems) -> None:
+        self.processes = processes
+        self.proc = proc
+        self.files = files
+        self.host = host
+        self.pid_parents = pid_parents
+        self.problems = problems
+        self.inside: Set[int] = set()
+        self._found: Dict[str, object] = {}
+        self._differs: Dict[Names, Tuple[int, ...]] = {}
+        # Only the live /proc has us in it; the pid may mean somebody else in a recorded one.
+        own = processes.get(os.getpid()) if proc.root == "/proc" else None
+        self._own: Names = own.namespaces if own is not None else host
+
+    @property
+    def suspects(self) -> List[Process]:
+        """Processes in namespaces of their own, one of each kind, that are more than a confined systemd service."""
+        return self.once("suspects", lambda: list(self._suspects()))
+
+    def once(self, key: str, find: Callable[[], T]) -> T:
+        """What C(find) finds, asked for only once in a scan."""
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]  # type: ignore[return-value]
+
+    def differs(self, process: Process) -> Tuple[int, ...]:
+        """The positions in TYPES at which a process is known to be in another namespace than the host."""
+        names = process.namespaces
+        found = self._differs.get(names)
+        if found is None:
+            found = tuple(
+                at for at, (name, host) in enumerate(zip(names, self.host)) if name and host and name != host
+            )
+            self._differs[names] = found
+        return found
+
+    def other_root(self, process: Process) -> bool:
+        """Whether the root directory of a process's mount namespace is known to be another than the host's."""
+        if MNT not in self.differs(process) or process.namespaces[MNT] == self._own[MNT]:
+            return False
+        first = self.processes.get(1)
+        host = self.once("root", lambda: self._root(1 if first and MNT not in self.differs(first) else "self"))
+        found = self.once("root of %s" % process.namespaces[MNT], lambda: self._root(process.pid))
+        return found is not None and host is not None and found != host
+
+    def children(self, pid: int) -> List[Process]:
+        """The children of a process, the oldest first."""
+        return self.once("children", self._children).get(pid, [])
+
+    def loose(self, pid: int) -> List[Process]:
+        """The children of a process that no container has yet and that are not wholly on the host."""
+        return [child for child in self.children(pid) if child.pid not in self.inside and self.differs(child)]
+
+    def descendants(self, pid: int) -> Iterator[Process]:
+        """Children, their children and so on."""
+        queue, seen = [pid], {pid}
+        while queue:
+            for child in self.children(queue.pop()):
+                if child.pid not in seen:
+                    seen.add(child.pid)
+                    queue.append(child.pid)
+                    yield child
+
+    def ancestors(self, process: Process) -> Iterator[Process]:
+        """Parent, grandparent and so on; a loop, which only a scan of a busy host can show, ends it."""
+        seen = {process.pid}
+        while process.ppid in self.processes and process.ppid not in seen:
+            process = self.processes[process.ppid]
+            seen.add(process.pid)
+            yield process
+
+    def uid(self, pid: int) -> Optional[int]:
+        """The effective uid as our user namespace sees it, None when the process is gone."""
+        try:
+            return int(self.proc.status(pid)["Uid"].split()[1])
+        except (OSError, KeyError, IndexError, ValueError):
+            return None
+
+    def _suspects(self) -> Iterator[Process]:
+        seen = set()
+        for process in self.processes.values():
+            kind = (process.namespaces, process.cgroup)
+            if kind not in seen and not process.kernel:
+                seen.add(kind)
+                differs = self.differs(process)
+                # The unit by the last line (version 2 or systemd's hierarchy) is enough to tell a plain service.
+                if PID in differs or (differs and not process.cgroup.rstrip().endswith(b".service")):
+                    yield process
+
+    def _root(self, pid: object) -> Optional[Tuple[str, str]]:
+        """Device and root of the mount at "/"; of stacked ones the last covers the others. None: not told."""
+        found = ("", "")
+        try:
+            for mount in self.proc.mounts(pid):
+                if mount.path == "/":
+                    found = (mount.device, mount.root)
+        except OSError as error:
+            if error.errno not in GONE:
+                self.problems.error("mounts of processes in namespaces of their own", error)
+            return None
+        return found
+
+    def _children(self) -> Dict[int, List[Process]]:
+        found: Dict[int, List[Process]] = {}
+        for process in sorted(self.processes.values(), key=lambda process: process.age):
+            found.setdefault(process.ppid, []).append(process)
+        return found
