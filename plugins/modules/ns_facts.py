@@ -1,0 +1,570 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ns_facts
+short_description: Inventory of every Linux namespace of a host and the containers they belong to
+version_added: 0.1.0
+author:
+  - The nsfleet.linux authors (@nsfleet)
+description:
+  - Finds every namespace that is alive on the managed host, tells who keeps it alive and why,
+    and tells the containers of the host, whatever engine started them, with what they share with the host
+      and with each other.
+  - Needs Python and a Linux kernel on the managed host and nothing else. No engine's API, socket or
+    command line tool is used, and nothing
+    has to be inside the containers.
+  - Whatever could not be seen is counted in RV(ansible_facts.namespaces.problems). The module does not
+    fail because of it.
+  - Without root it returns what the kernel lets the user see.
+extends_documentation_fragment:
+  - nsfleet.linux._attributes
+  - nsfleet.linux._attributes.facts
+  - nsfleet.linux._attributes.read_only
+  - nsfleet.linux._attributes.action_group
+options:
+  gather_subset:
+    description:
+      - What to return.
+      - V(namespaces) is the list of all namespaces, RV(ansible_facts.namespaces.inventory).
+      - V(containers) is the list of all containers, RV(ansible_facts.namespaces.containers).
+    type: list
+    elements: str
+    choices: [namespaces, containers]
+    default: [namespaces, containers]
+  types:
+    description:
+      - Types of namespaces to list in RV(ansible_facts.namespaces.inventory) and to count.
+    type: list
+    elements: str
+    choices: [mnt, uts, ipc, pid, net, user, cgroup, time]
+    default: [mnt, uts, ipc, pid, net, user, cgroup, time]
+  containers:
+    description:
+      - Shell patterns of the containers to list. A pattern is compared with the container's name, its
+        full ID, and C(engine:name).
+      - An empty list means all.
+      - RV(ansible_facts.namespaces.inventory) is not narrowed by it.
+    type: list
+    elements: str
+    default: []
+  scan:
+    description:
+      - Where to look for namespaces. Processes are read in any case, because all other sources start from
+        them.
+      - V(processes) are the namespaces of processes and those their next children will be in.
+      - V(threads) are threads that are in other namespaces than their process.
+      - V(descriptors) are open descriptors of namespaces, also in descriptor tables that belong to a
+        single thread.
+      - V(sockets) are sockets that belong to another network namespace than their process. Needs Linux 5.6.
+      - V(mounts) are bind mounts in every mount namespace, also in those without a process. These are
+        found completely since Linux 6.12, before
+        that as far as something else pins them.
+      - V(ancestors) are parents and owners of namespaces, and since Linux 6.19 all that the kernel lists.
+    type: list
+    elements: str
+    choices: [processes, threads, descriptors, sockets, mounts, ancestors]
+    default: [processes, threads, descriptors, sockets, mounts, ancestors]
+  cmdline:
+    description:
+      - Whether to return the command lines of leaders. They may hold secrets.
+    type: bool
+    default: false
+  labels:
+    description:
+      - Whether to return the labels of containers. They may be long and may hold secrets.
+    type: bool
+    default: false
+  processes:
+    description:
+      - Whether to return the process IDs in each namespace.
+    type: bool
+    default: false
+  max_entries:
+    description:
+      - How many entries each list of a namespace may have. What is left out is counted in
+        RV(ansible_facts.namespaces.problems).
+    type: int
+    default: 500
+  timeout:
+    description:
+      - Seconds after which the module returns what it has found so far. What was not looked at is counted
+        in RV(ansible_facts.namespaces.problems).
+    type: float
+    default: 30.0
+notes:
+  - Process IDs are as the module sees them, which is in the PID namespace of the connection's user.
+  - Facts may be cached by Ansible, and process IDs are used again. Compare
+    RV(ansible_facts.namespaces.boot_id) and the C(start_time)
+    of a process before you rely on an old ID.
+  - "It can be used as a facts module: C(ansible_facts_modules=['ansible.builtin.setup',
+    'nsfleet.linux.ns_facts'])."
+"""
+
+EXAMPLES = r"""
+---
+- name: Look at the namespaces and containers of this host
+  nsfleet.linux.ns_facts:
+
+- name: Name all containers that share the host's network
+  ansible.builtin.debug:
+    msg: >-
+      {{ ansible_facts.namespaces.containers
+      | selectattr('shared_with_host', 'contains', 'net') | map(attribute='name') }}
+
+- name: Find network namespaces that no process is in, and what keeps them alive
+  ansible.builtin.debug:
+    msg: "{{ item.name }} is kept by {{ item.pins | map(attribute='kind') | join(', ') }}"
+  loop: >-
+    {{ ansible_facts.namespaces.inventory
+    | selectattr('type', 'equalto', 'net') | selectattr('processes', 'equalto', 0) }}
+  loop_control:
+    label: "{{ item.name }}"
+
+- name: Only the containers whose name begins with web, with their labels
+  nsfleet.linux.ns_facts:
+    gather_subset: [containers]
+    containers: ["web*"]
+    labels: true
+
+- name: A quick look at processes only
+  nsfleet.linux.ns_facts:
+    gather_subset: [namespaces]
+    types: [net]
+    scan: [processes]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts, under one key.
+  returned: always
+  type: dict
+  contains:
+    namespaces:
+      description: The namespaces of the host.
+      returned: always
+      type: dict
+      contains:
+        schema_version:
+          description: Changes when a key changes its meaning or goes away.
+          type: int
+          returned: always
+          sample: 1
+        boot_id:
+          description: The kernel's ID of this boot. Process IDs and namespaces of another boot are others.
+          type: str
+          returned: always
+          sample: 6a1c3fbb-5d0e-4b7e-9d41-0c2f0c9f4c55
+        gathered_at:
+          description: When the facts were gathered, in UTC.
+          type: str
+          returned: always
+          sample: "2026-11-21T23:50:02Z"
+        kernel:
+          description: The kernel.
+          type: dict
+          returned: always
+          contains:
+            release:
+              description: Its release, as C(uname -r) has it.
+              type: str
+              returned: always
+              sample: 6.18.44
+            features:
+              description: Which of the interfaces that were tried the kernel has for this user. One that
+                was not needed is not listed.
+              type: dict
+              returned: always
+              sample: {namespace_ids: true, mount_namespace_walk: true, listns: false}
+        counts:
+          description: How many namespaces of each type there are.
+          type: dict
+          returned: always
+          sample: {mnt: 4, uts: 3, ipc: 3, pid: 3, net: 3, user: 1, cgroup: 3, time: 1}
+        own:
+          description: The namespaces that the module ran in, by type.
+          type: dict
+          returned: always
+          sample: {net: "net:[4026531833]"}
+        host:
+          description:
+            - The namespaces of process 1 as the module sees it, by type.
+            - Where they are unreadable, those of the kernel's threads if the module is in the initial PID
+              namespace, else its own.
+          type: dict
+          returned: always
+          sample: {net: "net:[4026531833]"}
+        complete:
+          description: Whether everything that was asked for was seen, which is when
+            RV(ansible_facts.namespaces.problems) is empty.
+          type: bool
+          returned: always
+        problems:
+          description: What was not seen.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            what:
+              description: What was looked at.
+              type: str
+              returned: always
+              sample: processes
+            reason:
+              description: Why it was not seen, as in V(vanished), V(timed out), V(truncated), V(refused:)
+                with the errno, or another errno.
+              type: str
+              returned: always
+              sample: "refused: EACCES"
+            count:
+              description: How many times.
+              type: int
+              returned: always
+              sample: 1
+        inventory:
+          description: Every namespace, ordered by type, the initial one first.
+          type: list
+          elements: dict
+          returned: when O(gather_subset) has V(namespaces)
+          contains:
+            name:
+              description: The name the kernel gives it in C(/proc/PID/ns).
+              type: str
+              returned: always
+              sample: net:[4026532184]
+            ref:
+              description: The name, and behind it the kernel's own ID where it has one. Safe against
+                reuse of the inode number.
+              type: str
+              returned: always
+              sample: net:[4026532184]#4110
+            type:
+              description: The type.
+              type: str
+              returned: always
+              sample: net
+            inode:
+              description: The inode number, which is the number in the name.
+              type: int
+              returned: always
+              sample: 4026532184
+            device:
+              description: The device of the kernel's nsfs. V(null) when the namespace could not be opened.
+              type: int
+              returned: always
+              sample: 4
+            ns_id:
+              description: The kernel's 64-bit ID, never used again before the next boot. V(null) before
+                Linux 6.18 (mount namespaces 6.11).
+              type: int
+              returned: always
+              sample: 4110
+            initial:
+              description: Whether the kernel booted with it. V(null) where that cannot be told (network
+                and mount namespaces before Linux 6.18
+                without a view of the kernel's threads).
+              type: bool
+              returned: always
+            owner:
+              description: Name of the user namespace that owns it. V(null) when it lies above the
+                module's own.
+              type: str
+              returned: always
+              sample: user:[4026531837]
+            parent:
+              description: Name of the parent of a PID or user namespace. V(null) for other types and for
+                the topmost one that can be seen.
+              type: str
+              returned: always
+              sample: pid:[4026531836]
+            owner_uid:
+              description: User ID of the creator of a user namespace.
+              type: int
+              returned: always
+              sample: 1000
+            processes:
+              description: How many processes are in it. V(0) when only something else keeps it alive.
+              type: int
+              returned: always
+              sample: 3
+            pids:
+              description: The processes in it.
+              type: list
+              elements: int
+              returned: when O(processes) is true
+              sample: [4242, 4250]
+            leader:
+              description: The oldest process in it. V(null) when there is none.
+              type: dict
+              returned: always
+              contains:
+                pid:
+                  description: Its process ID.
+                  type: int
+                  returned: always
+                  sample: 4242
+                start_time:
+                  description: When it started, in clock ticks since boot.
+                  type: int
+                  returned: always
+                  sample: 158231
+                comm:
+                  description: Its name.
+                  type: str
+                  returned: always
+                  sample: nginx
+                uid:
+                  description: Its effective user ID.
+                  type: int
+                  returned: always
+                  sample: 0
+                cmdline:
+                  description: Its command line.
+                  type: list
+                  elements: str
+                  returned: when O(cmdline) is true
+                  sample: [nginx, -g, daemon off;]
+            pins:
+              description:
+                - Why it is alive.
+                - C(process) stands for all its processes and names the leader.
+                - C(thread) is a thread that is in it while its process is not.
+                - C(pid_for_children) and C(time_for_children) are processes whose next children will be
+                  in it.
+                - C(descriptor) is an open descriptor of it.
+                - C(socket) is a socket that belongs to it, of a process that does not.
+                - C(mount) is a bind mount.
+                - C(child) stands for all namespaces of one type that it is parent (C(relation=parent)) or
+                  owner (C(relation=owner)) of,
+                  and names one of them.
+              type: list
+              elements: dict
+              returned: always
+              contains:
+                kind:
+                  description: The kind.
+                  type: str
+                  returned: always
+                  sample: mount
+                count:
+                  description: How many of the same the entry stands for. For a C(mount), in how many
+                    mount namespaces it is seen.
+                  type: int
+                  returned: always
+                  sample: 1
+                pid:
+                  description: The process that holds it, or through which a mount is seen.
+                  type: int
+                  returned: for all kinds but C(child), and C(mount) when its mount namespace has a process
+                  sample: 4242
+                tid:
+                  description: The thread that holds it.
+                  type: int
+                  returned: for C(thread), and when the descriptor table or the next children are those of
+                    a thread
+                  sample: 4250
+                comm:
+                  description: Name of the process.
+                  type: str
+                  returned: for all kinds but C(child) and C(mount)
+                  sample: dockerd
+                descriptor:
+                  description: Number of the (first) descriptor.
+                  type: int
+                  returned: for C(descriptor) and C(socket)
+                  sample: 9
+                path:
+                  description: Where it is mounted.
+                  type: str
+                  returned: for C(mount)
+                  sample: /run/netns/blue
+                mount_namespace:
+                  description: The mount namespace in which it is mounted there.
+                  type: str
+                  returned: for C(mount)
+                  sample: mnt:[4026531832]
+                relation:
+                  description: What it is to the other namespace.
+                  type: str
+                  returned: for C(child)
+                  sample: owner
+                name:
+                  description: The other namespace.
+                  type: str
+                  returned: for C(child)
+                  sample: net:[4026532184]
+            containers:
+              description: IDs of the containers with a process in it.
+              type: list
+              elements: str
+              returned: always
+              sample: []
+            nsid:
+              description: The number by which the module's network namespace knows this one (C(ip netns
+                list-id)). V(null) when it has none.
+              type: int
+              returned: always
+              sample: 0
+        containers:
+          description:
+            - Every container, ordered by engine and name.
+            - A container is a process tree that an engine started. A container inside a container belongs
+              to the outer one's entry.
+          type: list
+          elements: dict
+          returned: when O(gather_subset) has V(containers)
+          contains:
+            id:
+              description: The full ID its engine gave it.
+              type: str
+              returned: always
+              sample: 3f0c4ad5d12b6c9e8a7f5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3c2b1a09
+            name:
+              description: Its name. The first 12 characters of the ID when the engine's files could not
+                be read.
+              type: str
+              returned: always
+              sample: web
+            engine:
+              description:
+                - Who started it, one of V(docker), V(podman), V(containerd), V(cri), V(crio), V(lxc),
+                  V(nspawn), V(runc), V(crun), V(unknown).
+                - V(unknown) is a tree in a PID namespace of its own, or in a network and a mount
+                  namespace of its own with another root,
+                  that is no systemd service.
+              type: str
+              returned: always
+              sample: docker
+            infra:
+              description: Whether it only holds the namespaces of a pod.
+              type: bool
+              returned: always
+            image:
+              description: The image, as the engine's files name it.
+              type: str
+              returned: always
+              sample: nginx:1.27
+            state:
+              description: V(running), V(paused), or V(starting) as long as its own program has not been
+                executed.
+              type: str
+              returned: always
+              sample: running
+            pid:
+              description: Its first process, as the module sees it.
+              type: int
+              returned: always
+              sample: 4242
+            start_time:
+              description: When that process started, in clock ticks since boot.
+              type: int
+              returned: always
+              sample: 158231
+            user:
+              description: The user as configured with the engine, else the user and group ID of the first
+                process.
+              type: str
+              returned: always
+              sample: "1000:1000"
+            unit:
+              description: The innermost systemd unit of its cgroup.
+              type: str
+              returned: always
+              sample: docker-3f0c4ad5d12b.scope
+            pod:
+              description: The pod it belongs to. V(null) when it belongs to none.
+              type: dict
+              returned: always
+              contains:
+                name:
+                  description: The pod's name.
+                  type: str
+                  returned: always
+                  sample: coredns-5d78c9869d-abcde
+                namespace:
+                  description: The pod's Kubernetes namespace.
+                  type: str
+                  returned: always
+                  sample: kube-system
+                uid:
+                  description: The pod's UID in Kubernetes, or its ID in Podman.
+                  type: str
+                  returned: always
+                  sample: 0c2f0c9f-4c55-4b7e-9d41-6a1c3fbb5d0e
+            labels:
+              description: Its labels.
+              type: dict
+              returned: when O(labels) is true
+              sample: {com.docker.compose.project: shop}
+            cgroup:
+              description: Path of its cgroup.
+              type: str
+              returned: always
+              sample: /system.slice/docker-3f0c4ad5d12b.scope
+            capabilities:
+              description: The capability sets of the first process, each a list of names.
+              type: dict
+              returned: always
+              sample: {effective: [CAP_CHOWN, CAP_NET_RAW], bounding: [CAP_CHOWN, CAP_NET_RAW], permitted:
+                [], inheritable: [], ambient: []}
+            seccomp:
+              description: V(disabled), V(strict) or V(filter).
+              type: str
+              returned: always
+              sample: filter
+            no_new_privs:
+              description: Whether its programs are kept from gaining privileges.
+              type: bool
+              returned: always
+            lsm:
+              description: Its AppArmor profile or SELinux context. V(null) when there is none.
+              type: str
+              returned: always
+              sample: docker-default (enforce)
+            namespaces:
+              description: Its namespaces, by type.
+              type: dict
+              returned: always
+              sample: {net: "net:[4026532184]", mnt: "mnt:[4026532180]"}
+            shared_with_host:
+              description: The types of namespaces that it shares with the host.
+              type: list
+              elements: str
+              returned: always
+              sample: [user, time]
+            shared_with:
+              description: IDs of the other containers it shares namespaces with, by type. What all share
+                with the host is not repeated here.
+              type: dict
+              returned: always
+              sample: {}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
+from ansible_collections.nsfleet.linux.plugins.module_utils._options import facts_options
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=facts_options(), supports_check_mode=True)
+    params = dict(module.params)
+    for option in ("max_entries", "timeout"):
+        if not params[option] > 0:  # also refuses NaN
+            module.fail_json(msg="%s must be greater than 0, not %s." % (option, params[option]))
+    try:
+        facts = gather(Request(**params))
+    except OSError as error:
+        module.fail_json(
+            msg="The host's /proc must be readable to find namespaces, and it is not: %s. Mount it." % error
+        )
+    module.exit_json(ansible_facts={"namespaces": facts})
+
+
+if __name__ == "__main__":
+    main()
