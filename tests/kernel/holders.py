@@ -156,8 +156,8 @@ def bind(source: int | str, target: str) -> None:
 def persist_mount_namespace(target: str, prepare: Callable[[], None]) -> str:
     """The name of a new mount namespace, in which ``prepare`` ran, and which only a mount at ``target`` holds.
 
-    A mount namespace can be mounted in older ones only, as told by its id. Since 6.18 each CPU gives ids of a batch of its
-    own, so that a new one may have the lower id: then another CPU has to make it.
+    A mount namespace can be mounted in older ones only, which its id tells. Since 6.18 each CPU has a batch of ids of
+    its own, so that a new one may have the lower id (EINVAL): then another CPU has to make it.
     """
     allowed = os.sched_getaffinity(0)
     refusal: OSError | None = None

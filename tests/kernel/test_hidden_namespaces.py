@@ -155,8 +155,8 @@ def test_twelve_namespaces_each_kept_alive_in_one_way_only(
 ) -> None:
     net, mnt, user = namespaces.CLONE_NEWNET, namespaces.CLONE_NEWNS, namespaces.CLONE_NEWUSER
     a, b, d, e = held(process, net), held(thread_only), held(bind_mount, mnt), held(descriptor)
-    f, g, h, j = held(socket_only), held(descriptor_of_a_thread), held(in_flight), held(parent_of_a_user_namespace, user)
-    k = held(time_for_children)
+    f, g, h = held(socket_only), held(descriptor_of_a_thread), held(in_flight)
+    j, k = held(parent_of_a_user_namespace, user), held(time_for_children)
     d_mnt = os.readlink("/proc/%d/ns/mnt" % d.pid)
 
     def from_a_mount_namespace_of_its_own() -> tuple[Any, Any, str, Scan, set[str]]:
@@ -383,7 +383,8 @@ def test_a_mount_that_is_covered_by_another_is_a_pin_all_the_same(in_child: Call
     name, scan = in_child(start, namespaces.CLONE_NEWNS)
     assert kinds(scan.namespaces[name]) == ["mount"]
     assert scan.namespaces[name].owner is None
-    assert {"what": "namespaces", "reason": "unreachable", "count": 1} in scan.problems.as_list()
+    reasons = {problem["reason"] for problem in scan.problems.as_list() if problem["what"] == "namespaces"}
+    assert "unreachable" in reasons
 
 
 def test_without_the_kernel_s_list_nested_mount_namespaces_are_found(

@@ -15,7 +15,13 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, nsfs, pid_translation, prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
+    libc,
+    namespaces,
+    nsfs,
+    pid_translation,
+    prctl,
+)
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 NO_SUCH_REQUEST = 0xB77F

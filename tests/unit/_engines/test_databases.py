@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import tempfile
+import time
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -112,6 +115,31 @@ def test_a_sqlite_file_with_any_bytes_changed(changes: list[tuple[int, int]]) ->
         data[place // 4096 * 4096 + place % 120] = byte
     for dummy in Sqlite(bytes(data)).rows("wanted"):
         pass
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    before = time.monotonic()
+    work()
+    return time.monotonic() - before
+
+
+def test_a_sqlite_file_made_to_take_long() -> None:
+    # The table is a page of 65,535 cells that are nearly all the same one: 4 MB in a chain of 1,000 pages.
+    cell = b"\x82\x80\x80\x00" + b"\x01" + b"\x02\x8f\xff\x71".ljust(517, b"\0") + struct.pack(">I", 4)
+    page = struct.pack(">BHHHB", 13, 0, 65535, 0, 0) + struct.pack(">H", 3500) * 1746
+    chain = [struct.pack(">I", number + 1).ljust(4096, b"x") for number in range(4, 1100)]
+    data = SQLITE[:8192] + page.ljust(3500, b"\0") + cell.ljust(596, b"\0") + b"".join(chain)
+    found: list[object] = []
+    assert seconds_of(lambda: found.extend(Sqlite(data).rows("wanted"))) < 5
+    assert found
+
+
+@pytest.mark.parametrize("flags", [1, 2], ids=["branch", "leaf"])
+def test_a_bolt_file_made_to_take_long(flags: int) -> None:
+    element = struct.pack("<IIQ", 16, 8, 5) if flags == 1 else struct.pack("<IIII", 0, 16, 8, 1 << 20)
+    data = BOLT["podman"][:8192] + (struct.pack("<QHHI", 0, flags, 65535, 0) + element * 255) * 4000
+    database = Bolt(data)
+    assert seconds_of(lambda: [database.value("ctr", str(number)) for number in range(200)]) < 5
 
 
 @pytest.mark.parametrize("reader", [Bolt, Sqlite])

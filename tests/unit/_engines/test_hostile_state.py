@@ -20,7 +20,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorded.databases import BOLT_STATE, META, unpacked
 from recorded.engines import (
-    OWN, conmon, containerd_task, cri_annotations, crun_status, docker, docker_config, dockerd, identity, podman,
+    OWN,
+    conmon,
+    containerd_task,
+    cri_annotations,
+    crun_status,
+    docker,
+    docker_config,
+    dockerd,
+    identity,
+    podman,
     runc_state,
 )
 from recorded.host import Host, hybrid, unified

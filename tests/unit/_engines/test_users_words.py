@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import pytest
 from recorded.engines import (
-    OWN, SHIM, conmon, crun_status, docker, docker_config, dockerd, identity, podman, podman_storage, runc_state,
+    OWN,
+    SHIM,
+    conmon,
+    crun_status,
+    docker,
+    docker_config,
+    dockerd,
+    identity,
+    podman,
+    podman_storage,
+    runc_state,
 )
 from recorded.host import USER, Host, unified
 
@@ -82,9 +92,10 @@ def test_the_same_id_of_his_own_is_another_container(host: Host) -> None:
     host.file("/etc/passwd", f"anna:x:{USER}:{USER}::{home}:/bin/sh\n")
     podman(host)
     graph = f"{home}/.local/share/containers/storage"
+    conmon(host, 799, "his", WEB, uid=USER, graph=graph, run=f"/run/user/{USER}/containers")
     podman_storage(host, graph, {WEB: "his"})
     crun_status(host, f"/run/user/{USER}/crun", WEB, 800)
-    host.process(800, 1, cgroup=unified(f"{HIS}/user.slice/libpod-{WEB}.scope/container"),
+    host.process(800, 799, cgroup=unified(f"{HIS}/user.slice/libpod-{WEB}.scope/container"),
                  own=host.namespaces("user", *OWN), uid=USER)
     for folder in ("/home", "/run/user"):
         host.give(folder, USER)
