@@ -14,9 +14,9 @@ namespace goes with its last process. Without root they live in a user namespace
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  (socket wants it for any host name, and in a container it could not be found)
 import errno
 import http.server
+import importlib
 import os
 import signal
 import socket
@@ -191,6 +191,7 @@ def contain(container: Container, line: socket.socket, network: int | None) -> N
         if not line.recv(16):
             return
         set_up_network(container)
+    importlib.import_module("encodings.idna")  # what binding a socket looks for: not to be found in the new root
     set_up_root()
     # Not HTTPServer, which looks up its own name, and may wait for a nameserver.
     server = socketserver.TCPServer((NETWORK % container.address, container.port), Page)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the nsfleet.linux authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""debug-containers.yml under every promised ansible-core: before 2.19 Ansible takes more for a template than it does now."""
+"""debug-containers.yml under every promised ansible-core: before 2.19 Ansible takes more for a template than now."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RELEASES = [release for release in pythons.CORES if pythons.controller(release)]
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_hosts_and_containers_say_is_shown_and_not_evaluated(tmp_path: pathlib.Path, release: str) -> None:
-    words = "unreachable: {{ lookup('pipe', 'touch OWNED') }}"
+    words = "unreachable: {{ lookup('pipe', 'touch $OWNED') }}"
     played = player(tmp_path, core(release))({"gone": words, "web1": crowd(20, HOSTILE)})
     assert played.json("index.json")["hosts"][0]["reason"] == words
     assert {one["name"] for one in played.json("hosts/web1.json")["containers"]} >= set(HOSTILE)
-    assert "{{ 7*7 }" in "\n".join(played.table)
-    assert list(tmp_path.rglob("OWNED")) == []
+    assert any(line.startswith("  {{ 6*7 }} ") for line in played.table)
+    assert not played.owned
 
 
 @pytest.mark.parametrize("release", RELEASES)

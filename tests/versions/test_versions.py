@@ -27,8 +27,9 @@ def core(release: str) -> pathlib.Path:
     folder = CHECKOUT / ".build/cores" / release
     mark = folder / "installed"
     if not mark.exists() or mark.read_text() != f"{python} {wanted}":
-        subprocess.run([str(python), "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        # Our own pip fills it from outside: Debian's Python has none to put in without python3-venv.
+        subprocess.run([str(python), "-m", "venv", "--clear", "--without-pip", str(folder)], check=True, timeout=120)
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "-q"]
         subprocess.run([*pip, wanted], check=True, timeout=300, stderr=subprocess.DEVNULL)
         mark.write_text(f"{python} {wanted}")
     return folder / "bin"
