@@ -19,32 +19,33 @@ import shutil
 import subprocess
 import sys
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
+from export import CHECKOUT, export
+
 BUILD = CHECKOUT / ".build"
 
 sys.path.insert(0, str(CHECKOUT / "tests/versions"))
 import pythons
 
-# What ansible-test takes for PyPA's get-pip.py: pip comes from the interpreter's own ensurepip, then installs the rest.
-GET_PIP = """
+# What ansible-test takes for PyPA's get-pip.py: pip comes from the interpreter's own ensurepip and installs what is asked
+# for. Debian's interpreter has none without python3-venv: there our pip does it from outside.
+GET_PIP = f"""
 import subprocess, sys
 wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
-subprocess.check_call([sys.executable, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
-subprocess.check_call([sys.executable, "-m", "pip", "install", "-q"] + wanted)
+pip = [sys.executable, "-m", "pip"]
+try:
+    import ensurepip
+except ImportError:
+    pip = [{sys.executable!r}, "-m", "pip", "--python", sys.executable]
+else:
+    subprocess.check_call([sys.executable, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
+subprocess.check_call(pip + ["install", "-q"] + wanted)
 """
 
-
-def export(folder: pathlib.Path) -> None:
-    """Copy what git has or would add, except the link, into a repository: ansible-test asks git what to look at."""
-    git = ["git", "-c", f"safe.directory={CHECKOUT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(git, cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in filter(None, listing.stdout.split("\0")):
-        if not name.startswith(".collections/") and (CHECKOUT / name).exists():  # one that was deleted is still listed
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, folder / name, follow_symlinks=False)
-    for command in (["init", "-q"], ["add", "-A"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
+#: What pip says while all is well: most of the output of a first run.
+PIP = re.compile(
+    r"(Collecting|Installing|Looking in|Requirement already|Successfully installed|Using cached) "
+    r"|  (Downloading|Using cached) |     [^\w ]|WARNING: Location 'file:"
+)
 
 
 def pip_settings() -> str:
@@ -88,7 +89,11 @@ def search_path(folder: pathlib.Path) -> str:
 
 def main(options: list[str]) -> int:
     collection = BUILD / "ansible_collections/nsfleet/linux"
+    shutil.rmtree(collection, ignore_errors=True)
     export(collection)
+    shutil.rmtree(collection / ".collections")
+    for git in (["init", "-q"], ["add", "-A"]):  # ansible-test asks git what to look at
+        subprocess.run(["git", *git], cwd=collection, check=True)
     private_home(BUILD / "home")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
     environment |= {"HOME": str(BUILD / "home"), "PATH": search_path(BUILD / "pythons/bin")}
@@ -103,11 +108,7 @@ def main(options: list[str]) -> int:
         text=True,
         check=False,
     )
-    # When all is well its story is long and mostly pip's.
-    lines = answer.stdout.splitlines()
-    if answer.returncode == 0:
-        lines = [line for line in lines if line.startswith(("Running sanity", "WARNING: Skip"))]
-    print("\n".join(lines))
+    print("\n".join(line for line in answer.stdout.splitlines() if not PIP.match(line)))
     return answer.returncode
 
 

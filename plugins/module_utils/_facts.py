@@ -107,7 +107,7 @@ def _add_leaders(facts: Facts, files: FileReader, cmdline: bool) -> None:
 def _leader_details(scan: Scan, files: FileReader, pid: int, cmdline: bool) -> Any:
     uid = arguments = None
     try:
-        uid = int(scan.proc.status(pid)["Uid"].split()[1])
+        uid = int(scan.proc.read(pid, "status", limit=4096).partition(b"\nUid:")[2].split(None, 2)[1])
         if cmdline:
             # Read by the child with a deadline: a process stuck with its memory locked makes the reader wait.
             raw = files.read(scan.proc.path(pid, "cmdline"), 1 << 20)

@@ -10,23 +10,20 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from export import export
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """What git has or would add, in another folder."""
+    """In a folder that nothing knows yet."""
     folder = tmp_path_factory.mktemp("home") / "any name"
-    git = ["git", "-c", f"safe.directory={CHECKOUT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(git, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listing.split("\0")):
-        if os.path.lexists(CHECKOUT / name):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, folder / name, follow_symlinks=False)
+    export(folder)
     return folder
 
 

@@ -47,6 +47,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.holders import (
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import kernel_release
 
 LISTNS = (6, 19)
+MOUNT_NAMESPACE_WALK = (6, 12)
 
 
 class Hidden(NamedTuple):
@@ -103,10 +104,11 @@ def descriptor_of_a_thread() -> tuple[str, int, int]:
     return in_thread(own_table)
 
 
-def in_flight() -> str:
+def in_flight(fd: int = -1) -> str:
     """Sent with SCM_RIGHTS and not received yet: in nobody's table."""
     ours, theirs = socket.socketpair()
-    fd = new_namespace()
+    if fd < 0:
+        fd = new_namespace()
     ours.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
     name = name_of(fd)
     os.close(fd)
@@ -302,22 +304,25 @@ def exit_this_thread() -> None:
     ctypes.CDLL(None)["syscall"](ctypes.c_long({"x86_64": 60, "aarch64": 93}[os.uname().machine]), ctypes.c_long(0))
 
 
-def test_each_private_table_of_many_threads_is_read(held: Callable[..., Any]) -> None:
+def test_each_private_table_of_many_threads_is_read_once(held: Callable[..., Any]) -> None:
     def own_table() -> str:
         namespaces.unshare(namespaces.CLONE_FILES)
         return name_of(new_namespace("uts"))
 
-    def start() -> list[str]:
+    def start() -> tuple[str, list[str]]:
         in_thread(lambda: None)
         names = [in_thread(own_table) for dummy in range(6)]
         in_thread(lambda: None)
-        return names
+        return name_of(new_namespace("ipc")), names
 
     child = held(start)
     scan = look()
-    told = [details(scan.namespaces[name], "descriptor") for name in child.said]
-    assert {told["pid"] for told in told} == {child.pid}
-    assert len({told["tid"] for told in told}) == 6
+    told = [details(scan.namespaces[name], "descriptor") for name in child.said[1]]
+    assert {one["pid"] for one in told} == {child.pid}
+    assert len({one["tid"] for one in told}) == 6
+    # Eight threads could be asked for this one.
+    assert "tid" not in details(scan.namespaces[child.said[0]], "descriptor")
+    assert scan.namespaces[child.said[0]].pins[0].count == 1
 
 
 def test_a_time_namespace_is_found_by_its_process(held: Callable[..., Any]) -> None:
@@ -416,6 +421,35 @@ def test_without_the_kernel_s_list_nested_mount_namespaces_are_found(
     assert scan.features["mount_namespace_walk"] is False
     assert kinds(scan.namespaces[name]) == ["mount"]
     assert scan.namespaces[name].owner is not None
+
+
+def test_mount_namespaces_that_only_the_kernel_s_list_names_are_visited(
+    held: Callable[..., Any], in_child: Callable[..., Any], host_root: bool
+) -> None:
+    """In flight, as H: older than the looker's own and newer, because the list is followed both ways."""
+    if not host_root or kernel_release() < MOUNT_NAMESPACE_WALK:
+        # Only root of the initial namespaces is given the list, from Linux 6.12.
+        return
+
+    def send_away() -> tuple[str, str]:
+        reading, told = os.pipe()
+
+        def mount_inside() -> None:
+            os.write(told, bind_mount()[0].encode())
+
+        return in_flight(new_namespace("mnt", mount_inside)), os.read(reading, 100).decode()
+
+    older = held(send_away)
+
+    def between() -> tuple[Any, Scan]:
+        return send_away(), look()
+
+    newer, scan = in_child(between, namespaces.CLONE_NEWNS)
+    assert scan.features["mount_namespace_walk"] is True
+    for mnt, net in (older.said, newer):
+        assert kinds(scan.namespaces[mnt]) == []
+        assert details(scan.namespaces[net], "mount")["mount_namespace"] == mnt
+        assert scan.namespaces[net].owner == own("user")
 
 
 def test_what_only_listns_knows_is_found_and_described(

@@ -25,6 +25,7 @@ Answer = Callable[[bytes, bytes, Optional[int]], Tuple[bytes, Optional[int]]]
 _REQUEST = struct.Struct("=cI")  # what, bytes that follow
 _REPLY = struct.Struct("=iI")    # errno, bytes that follow
 _LEAST_TIMEOUT = 0.1             # seconds
+_MOST_DEATHS = 3                 # for want of memory or descriptors, say
 
 
 class Child:
@@ -39,17 +40,23 @@ class Child:
         self._until = until
         self._timeout = timeout
         self._child = 0
+        self._deaths = 0
         self._line: Optional[socket.socket] = None
 
     def ask(self, what: bytes, body: bytes = b"", descriptor: Optional[int] = None) -> Tuple[bytes, Optional[int]]:
-        """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer."""
+        """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer.
+
+        OSError too when there is no child to be had.
+        """
         now = time.monotonic()
         deadline = min(now + self._timeout, self._until)
         if now >= deadline:
             raise TimeoutError(errno.ETIMEDOUT, "no time left")
+        if self._deaths >= _MOST_DEATHS:
+            raise OSError(errno.ECHILD, "children end as soon as they are started")
+        line = self._line or self._start()
         received: Optional[int] = None
         try:
-            line = self._line or self._start()
             _send(line, _REQUEST.pack(what, len(body)) + body, descriptor)
             head, received = _receive(line, _REPLY.size, deadline)
             number, size = _REPLY.unpack(head)
@@ -58,7 +65,10 @@ class Child:
             if received is not None:
                 os.close(received)
             self.close()
-            self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
+            if isinstance(error, TimeoutError):
+                self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
+            else:
+                self._deaths += 1
             raise TimeoutError(errno.ETIMEDOUT, "no answer from a child") from error
         if number:
             raise OSError(number, os.strerror(number))

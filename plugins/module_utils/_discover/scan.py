@@ -176,13 +176,15 @@ def mark_initial(scan: Scan, own: Dict[str, str]) -> None:
     if own.get("pid") == "pid:[%d]" % INITIAL_INODES["pid"] and second is not None and second.kernel:
         kernel = second.namespaces
     told = set(kernel)
+    # Linux 6.18 has both, the fixed inodes and NS_GET_ID.
+    all_fixed = scan.features.get("namespace_ids", False) or any(
+        "%s:[%d]" % (kind, INITIAL_INODES[kind]) in scan.namespaces for kind in ("net", "mnt")
+    )
     for namespace in scan.namespaces.values():
         name = namespace.name
         if name in fixed:
             namespace.initial = True
-        elif namespace.type not in ("net", "mnt") or "%s:[%d]" % (
-            namespace.type, INITIAL_INODES[namespace.type]
-        ) in scan.namespaces:
+        elif namespace.type not in ("net", "mnt") or all_fixed:
             namespace.initial = False
         elif told - {None}:
             namespace.initial = name in told

@@ -55,7 +55,9 @@ def _prepare(device: int) -> Answer:
     procfs = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def answer(what: bytes, body: bytes, descriptor: Optional[int]) -> Tuple[bytes, Optional[int]]:
-        if what == _JOIN and descriptor is not None:
+        if what == _JOIN:
+            if descriptor is None:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             setns(descriptor, TYPES["mnt"])
             return b"", None
         if what == _MOUNTS:

@@ -24,7 +24,7 @@ _RUNTIMES = ("runc:[", "crun", "libcrun", "youki:[")
 
 
 class Tree:
-    """The processes of one container. C(state) is what its engine says, C(init) the process that proves it."""
+    """One container. C(state): what its engine says; C(init): the process that proves it."""
 
     def __init__(self, claim: Claim, members: Iterable[Process] = ()) -> None:
         self.claim = claim
@@ -34,19 +34,18 @@ class Tree:
 
     @property
     def what(self) -> str:
-        """How problems name it."""
         name = self.claim.id
         return "state of %s %s" % (self.claim.engine, name[:12] if is_id(name) else printable(name[:64]))
 
     def leader(self, view: View) -> Process:
-        """The init, else the oldest process, those in namespaces of their own before those on the host."""
+        """The init, else the oldest process in own namespaces, else the oldest."""
         own = [process for process in self.members if view.differs(process)]
         return self.init or min(own or self.members, key=lambda process: process.age)
 
 
 def containers(view: View) -> List[Container]:
-    """Every container of a scan, by engine and name. What could not be seen is in the problems, nothing is raised."""
-    texts = b"\n".join({process.cgroup for process in view.processes.values() if not process.kernel})
+    """Every container of a scan, by engine and name; what could not be seen is in the problems."""
+    texts = b"\n".join({process.cgroup for process in view.processes.values()})
     comms = {process.comm for process in view.processes.values()}
     engines = {
         entry.name: load(entry.name)
@@ -54,7 +53,7 @@ def containers(view: View) -> List[Container]:
         if comms.intersection(entry.comms) or (re.search(entry.mark, texts) if entry.mark else view.suspects)
     }
     taken: Dict[int, Tree] = {}
-    trees = list(_by_cgroup(view, engines, taken))
+    trees = list(_by_cgroup(view, engines, taken)) if engines else []
     if view.suspects:
         trees += _by_init(view, engines, taken)
         _adopt(view, taken)
@@ -71,7 +70,7 @@ def _by_cgroup(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -
             texts.setdefault(process.cgroup, []).append(process)
     claimants = [engine.claim for engine in engines.values() if engine.claim is not None]
     settlers = [partial(engine.settle, view) for engine in engines.values() if engine.settle is not None]
-    # First what tells by itself: no process in there is believed to be an engine, which is what the second step asks.
+    # First what tells by itself: no process in there is believed to be an engine, which the second step asks.
     for step in (claimants, settlers):
         for members in texts.values():
             cgroups = cgroups_of(view, members[0])
@@ -101,7 +100,7 @@ def _by_cgroup(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -
 
 
 def _look(view: View, engines: Dict[str, Engine], tree: Tree) -> None:
-    """Ask the engine, and find the process that proves its word: same pid and, where it is told, same start time."""
+    """Ask the engine, and find the process that proves its word: same pid and, where told, same start time."""
     state = engines[tree.claim.engine].look(tree.claim, view)
     if state is None:
         tree.members = []
@@ -123,7 +122,7 @@ def _look(view: View, engines: Dict[str, Engine], tree: Tree) -> None:
 
 
 def _genuine(view: View, tree: Tree) -> List[Process]:
-    """The members that do not only call themselves so: who may make cgroups may name them like an engine does."""
+    """The members that do not only call themselves so: who may make cgroups may name them as engines do."""
     if tree.init is not None:
         prefix = cgroups_of(view, tree.init).prefix
         names = {tree.init.namespaces[at] for at in view.differs(tree.init)}
@@ -138,7 +137,7 @@ def _genuine(view: View, tree: Tree) -> List[Process]:
 
 
 def _by_init(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -> List[Tree]:
-    """Trees that no cgroup tells: a known first process, and its descendants that are not on the host."""
+    """Trees that no cgroup tells: a first process, and its descendants in own namespaces."""
     trees: List[Tree] = []
     known = {tree.claim.key: tree for tree in taken.values()}
     for engine in engines.values():
@@ -160,7 +159,7 @@ def _by_init(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -> 
 
 
 def _adopt(view: View, taken: Dict[int, Tree]) -> None:
-    """Give a container the processes in own namespaces whose ancestor or whose namespace is its."""
+    """Processes in own namespaces whose ancestor or namespace is a container's belong to it."""
     owners = _owners(view, taken)
     for process in sorted(view.processes.values(), key=lambda process: process.age):
         if process.pid not in taken and not process.kernel and view.differs(process):

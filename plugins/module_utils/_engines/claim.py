@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""What tells that processes are a container: the components of a cgroup path, and what an engine adds to that."""
+"""What tells that processes are a container: components of a cgroup path, and what an engine adds."""
 from __future__ import annotations
 
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
@@ -18,9 +18,8 @@ HEX = frozenset("0123456789abcdef")
 class Claim(NamedTuple):
     """Says: this is container C(id) of C(engine).
 
-    C(depth) is the component of the cgroup path that says so: of two claims the smaller one is the outer container.
-    C(hints) holds what the path told besides: pod, containerd's namespace. C(owner) is the user below whose cgroup it
-    is, or who runs its engine: what belongs to another user (root apart) is no word on it.
+    C(depth): the component of the path that says so; the smaller one is the outer container. C(hints): pod, namespace
+    of containerd. C(owner): the user below whose cgroup it is, or who runs its engine; None for root.
     """
 
     engine: str
@@ -31,15 +30,14 @@ class Claim(NamedTuple):
 
     @property
     def key(self) -> Tuple[str, str, str, Optional[int]]:
-        """What makes it one: users, and namespaces of containerd, may each have a container of the same id."""
+        """Users, and namespaces of containerd, may each have a container of the same id."""
         return self.engine, self.id, self.hints.get("namespace", ""), self.owner
 
 
 class State:
-    """What the state files of a container tell. C(known): something vouches for its id.
+    """What the state files tell. C(known): something vouches for the id. C(pid), C(start_time) (ticks): the init.
 
-    C(pid), C(start_time) (clock ticks since boot): the init; C(running) False: nothing runs by the engine's own word.
-    C(trouble): what kept us from a file that may be there.
+    C(running) False: nothing runs by the engine's own word. C(trouble): what kept us from a file that may be there.
     """
 
     def __init__(self, known: bool = False) -> None:
@@ -58,11 +56,10 @@ class State:
 
 
 class Engine(NamedTuple):
-    """What an engine's file offers as C(ENGINE).
+    """What an engine's file offers. C(look): what the state files say; None: it is no container after all.
 
-    C(look): what the state files say; None where it is no container after all. C(claim): the outermost container in
-    the components of a path that tell by themselves; C(settle): in those that only the running engine can explain.
-    C(inits): first processes of containers that no cgroup tells.
+    C(claim): the outermost container in the components of a path that tell by themselves; C(settle): in those that
+    only the running engine can explain. C(inits): first processes of containers that no cgroup tells.
     """
 
     look: Callable[[Claim, View], Optional[State]]
@@ -84,7 +81,7 @@ class Cgroups:
         self.path = next((cgroup.path for cgroup in self.paths if cgroup.path != "/"), "/" if self.paths else "")
 
     def read(self, claimants: Iterable[Callable[[Sequence[str]], Optional[Claim]]]) -> None:
-        """Take the outermost claim of the first path on which there is one; a claim already made wins a tie."""
+        """Take the outermost claim of the first path that has one; a claim already made wins a tie."""
         for path in dict.fromkeys(cgroup.path for cgroup in self.paths):
             parts = path.strip("/").split("/")
             claims = [found for found in (claimant(parts) for claimant in claimants) if found is not None]
@@ -97,7 +94,6 @@ class Cgroups:
 
 
 def cgroups_of(view: View, process: Process) -> Cgroups:
-    """The parsed text: thousands of processes share a few."""
     known: Dict[bytes, Cgroups] = view.once("cgroups", dict)
     if process.cgroup not in known:
         known[process.cgroup] = Cgroups(process.cgroup)
@@ -105,12 +101,12 @@ def cgroups_of(view: View, process: Process) -> Cgroups:
 
 
 def is_id(name: str) -> bool:
-    """Whether a name is an id as docker, podman and the CRI make them: 64 hex digits."""
+    """Whether it is an id as docker, podman and the CRI make them."""
     return len(name) == 64 and HEX.issuperset(name)
 
 
 def owner_of(parts: Sequence[str]) -> Optional[int]:
-    """The user below whose slice or manager a path is, where others may not make cgroups; None for root's."""
+    """The user below whose slice or manager a path is; None for root's."""
     for part in parts:
         prefix, at, number = part.rpartition(".")[0].rpartition("@" if part.startswith("user@") else "-")
         if prefix == "user" and number.isdecimal():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""What the kernel says of a container: capabilities, seccomp, LSM label, user, systemd unit, whether it is frozen."""
+"""What the kernel says of a container: capabilities, seccomp, LSM label, user, unit, whether it is frozen."""
 from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional
@@ -23,7 +23,7 @@ _SECCOMP = {"0": "disabled", "1": "strict", "2": "filter"}
 
 
 class Confinement(NamedTuple):
-    """How much a process may do; None where it was not told. C(user): UID:GID as its user namespace sees them."""
+    """None where it was not told. C(user): UID:GID as the process's user namespace sees them."""
 
     capabilities: Dict[str, List[str]] = {}
     seccomp: Optional[str] = None
@@ -33,7 +33,7 @@ class Confinement(NamedTuple):
 
 
 def confinement(view: View, process: Process) -> Confinement:
-    """Read status and attr. Raises OSError; ENOENT and ESRCH say that the process is gone."""
+    """Read status and attr. Raises OSError (ENOENT, ESRCH: the process is gone)."""
     status = view.proc.status(process.pid)
     sets: Dict[str, List[str]] = {}
     for name, field in _SETS:
@@ -54,7 +54,7 @@ def unit_of(path: str) -> Optional[str]:
 
 
 def frozen(view: View, cgroups: Cgroups) -> bool:
-    """Whether this cgroup or one above it is frozen, cgroups(7). False where the file system cannot be seen."""
+    """Whether this cgroup or one above it is frozen, cgroups(7); False where that cannot be seen."""
     mounts = view.once("cgroup mounts", lambda: _mounts(view))
     for cgroup in cgroups.paths:
         unified = cgroup.hierarchy == 0 and not cgroup.controllers
@@ -95,7 +95,7 @@ def _user(view: View, process: Process, status: Dict[str, str]) -> Optional[str]
 
 
 def inside(view: View, pid: int, name: str, number: int) -> Optional[int]:
-    """What an id of ours is in a process's user namespace by its uid_map or gid_map; None: it is not in it."""
+    """What an id is in a process's user namespace by its uid_map or gid_map; None: not mapped."""
     try:
         rows = view.proc.read(pid, name, limit=65536).split(b"\n")
     except OSError:
@@ -113,12 +113,10 @@ def _mounts(view: View) -> Dict[str, Mount]:
     found: Dict[str, Mount] = {}
     try:
         for mount in view.proc.mounts("self"):
-            kind = "unified" if mount.fstype == "cgroup2" else "freezer" if (
-                mount.fstype == "cgroup" and "freezer" in mount.path.rpartition("/")[2].split(",")
-            ) else ""
+            names = {"cgroup": mount.path.rpartition("/")[2].split(","), "cgroup2": ["unified"]}.get(mount.fstype, [])
             # Others may be mounted elsewhere: copies of a part, in somebody's chroot.
-            if kind and (kind not in found or not found[kind].path.startswith("/sys/fs/cgroup")):
-                found[kind] = mount
+            for name in names if mount.path.startswith("/sys/fs/cgroup") else ():
+                found.setdefault(name, mount)
     except OSError as error:
         view.problems.error("cgroup mounts", error)
     return found

@@ -5,6 +5,7 @@
 """containerd without Kubernetes (ctr, nerdctl): C(/NAMESPACE/ID); a shim a container, whose cwd is the bundle."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._model.process import Process
@@ -19,7 +20,7 @@ _STATE = "/run/containerd"
 
 
 class Task:
-    """A container that containerd runs. C(bundle) is its folder, None where we may not see it; C(shims) serve it."""
+    """A container that containerd runs. C(bundle): its folder, None where we may not see it."""
 
     def __init__(self, namespace: str, name: str, bundle: Optional[str], owner: Optional[int]) -> None:
         self.namespace = namespace
@@ -32,11 +33,9 @@ class Task:
 
     @property
     def engine(self) -> str:
-        """Who made it."""
         return {"k8s.io": "cri", "moby": "docker", "plugins.moby": "docker"}.get(self.namespace, "containerd")
 
     def config(self, view: View) -> Dict[str, Any]:
-        """The bundle's config.json."""
         if self._config is None:
             lookup = Lookup(view, self.owner)
             self._config = lookup.json(self.bundle + "/config.json") if self.bundle is not None else {}
@@ -44,7 +43,7 @@ class Task:
         return self._config
 
     def init(self, view: View) -> Optional[Init]:
-        """The first process as its runtime recorded it; without start time where only the shim did."""
+        """As the runtime recorded it; without start time where only the shim did."""
         lookup = Lookup(view, self.owner)
         # All tasks of a folder have the same runtime root as a rule: the options of one are read.
         usual = view.once("root of %s" % (self.bundle or "").rpartition("/")[0], lambda: self._root(lookup))
@@ -73,21 +72,17 @@ class Task:
 
 
 def task_of(view: View, claim: Claim) -> Optional[Task]:
-    """The running task that a claim means."""
     namespace = claim.hints.get("namespace")
-    return next((
-        task for task in tasks(view).get(claim.id, [])
-        if (namespace is None or task.namespace == namespace) and believed(claim, task.owner)
-    ), None)
+    found = believed(claim, tasks(view).get(claim.id, ()))
+    return next((task for task in found if namespace is None or task.namespace == namespace), None)
 
 
 def tasks(view: View) -> Dict[str, List[Task]]:
-    """The running tasks by id, from the shims' command lines and the folders they work in."""
+    """The running tasks by id, from the shims' command lines and folders."""
     return view.once("containerd tasks", lambda: _tasks(view))
 
 
 def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container of a path that a shim knows and that is not Docker's."""
     known = tasks(view)
     for depth, part in enumerate(parts) if known else ():
         # ctr: /NAMESPACE/ID. nerdctl: nerdctl-ID.scope. CRI with the cgroupfs driver: /kubepods/.../ID.
@@ -96,13 +91,12 @@ def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
         for task in known.get(name, []):
             claim = Claim(task.engine, task.id, depth, {"namespace": task.namespace}, owner_of(parts[:depth]))
             in_place = is_id(name) or parts[max(depth - 1, 0)] == task.namespace
-            if task.engine != "docker" and in_place and believed(claim, task.owner):
+            if task.engine != "docker" and in_place and believed(claim, [task]):
                 return claim
     return None
 
 
 def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
-    """The first processes of containers that no cgroup tells, by the pids that their shims recorded."""
     for task in [task for same in tasks(view).values() for task in same]:
         if task.bundle is not None and any(view.loose(pid) for pid in task.shims):
             recorded = number(Lookup(view, task.owner).text(task.bundle + "/init.pid", 64))
@@ -113,7 +107,6 @@ def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What the bundle and containerd's own database tell."""
     state = State()
     task = task_of(view, claimed)
     if task is not None:
@@ -154,7 +147,7 @@ def _tasks(view: View) -> Dict[str, List[Task]]:
 
 
 def _on_host(path: str, owner: Optional[int]) -> str:
-    """Where the host sees what a rootless containerd (containerd-rootless.sh) calls C(/run/containerd)."""
+    # Where the host sees what containerd-rootless.sh calls /run/containerd.
     if owner is not None and path.startswith(_STATE + "/"):
         return "/run/user/%d/containerd%s" % (owner, path[len(_STATE):])
     return path
@@ -164,7 +157,7 @@ def _stored(task: Task, view: View) -> Tuple[Optional[str], Dict[str, str]]:
     roots = view.once("containerd roots", lambda: list(dict.fromkeys(_roots(view))))
     for root, owner in [(root, owner) for root, owner in roots if owner == task.owner]:
         path = root + "/io.containerd.metadata.v1.bolt/meta.db"
-        database = view.once("database " + path, lambda: _database(view, path, owner))
+        database = view.once("database " + path, partial(_database, view, path, owner))
         where = ("v1", task.namespace, "containers", task.id)
         if database.value(*where, "createdat") is not None:
             image, told = database.value(*where, "image"), database.values(*where, "labels")

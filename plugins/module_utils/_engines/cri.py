@@ -18,7 +18,6 @@ _BUNDLE = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/"
 
 
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container whose cgroup containerd's CRI plugin named."""
     for depth, part in enumerate(parts):
         found = scope_id(part, "cri-containerd")
         if found is not None:
@@ -27,7 +26,6 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container that lies in a pod's cgroup under its bare id (cgroupfs driver)."""
     for depth, part in enumerate(parts):
         uid = pod_uid(parts[:depth]) if is_id(part) else None
         if uid is not None:
@@ -41,7 +39,7 @@ def _claim(found: str, depth: int, pod: Optional[str]) -> Claim:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What the bundle tells; the pod's own container (its pause process) is C(infra) and named POD."""
+    """The pod's own container (its pause process) is C(infra) and named POD."""
     state = State()
     # Without a shim in sight the default folder may still be readable.
     task = task_of(view, claimed) or Task("k8s.io", claimed.id, _BUNDLE + claimed.id, None)

@@ -10,9 +10,8 @@ from typing import Optional, Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, pod_uid, scope_id
-from .conmon import init_of, inits, watched
 from .lookup import IMAGE, Lookup, labels, line, mapping
-from .oci import process_user
+from .oci import init_of, inits, process_user, watched
 from .view import View
 
 _PREFIX = "io.kubernetes.cri-o."
@@ -20,7 +19,7 @@ _STORAGES = ("/run/containers/storage", "/var/lib/containers/storage")
 
 
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container of a path. conmon's own cgroups (C(crio-conmon-ID.scope)) are on the host."""
+    """conmon's own cgroups (C(crio-conmon-ID.scope)) are on the host."""
     for depth, part in enumerate(parts):
         found = scope_id(part, "crio")
         if found is not None:
@@ -29,7 +28,7 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What the bundle and the runtime tell; the pod's own container is C(infra) and named POD."""
+    """The pod's own container is C(infra) and named POD."""
     state = State()
     found = watched(view, claimed)
     lookup = Lookup(view, found.owner if found is not None else None)

@@ -2,26 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""Readers of bbolt and SQLite databases in memory: enough to get at the few things that only engines' databases tell.
+"""Readers of bbolt (go.etcd.io/bbolt page.go, bucket.go, db.go) and SQLite (sqlite.org/fileformat2.html) files.
 
-The file may be cut off, torn by a write at this moment, or made by a hostile user: every offset is checked, every
-page is visited once, what does not fit is not there, and nothing raises. That is also why it is not the sqlite3
-module: it would run the file's own SQL (views, virtual tables) as us, and a minimal Python lacks it.
-Formats: go.etcd.io/bbolt page.go, bucket.go, db.go; sqlite.org/fileformat2.html.
+They may be cut off, torn by a write at this moment, or a hostile user's: every offset is checked, the work is bounded,
+what does not fit is not there, nothing raises. The sqlite3 module would run the file's own SQL (views) as us.
 """
 from __future__ import annotations
 
 import struct
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
-_MAX_PAGES = 100000
-_MAX_PAYLOAD = 4 << 20
+_MAX_ENTRIES = 1 << 18  # of all that is asked of one bbolt file
+_MAX_BYTES = 64 << 20  # of all rows of a SQLite file
 
-Entry = Tuple[bytes, bool, bytes]  # key, whether it is a bucket, value
+Entry = Tuple[memoryview, bool, memoryview]  # key, whether it is a bucket, value
 Row = List[Optional[bytes]]
 
 
-def _at(layout: str, data: bytes, offset: int) -> Tuple[int, ...]:
+def _at(layout: str, data: Union[bytes, memoryview], offset: int) -> Tuple[int, ...]:
     """The numbers at an offset, all zero where the data ends before."""
     size = struct.calcsize(layout)
     if 0 <= offset <= len(data) - size:
@@ -33,7 +31,8 @@ class Bolt:
     """A bbolt database (containerd's meta.db, libpod's bolt_state.db): buckets in buckets."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self._data = memoryview(data)
+        self._left = _MAX_ENTRIES
         self._page_size = self._root = 0
         newest = -1
         # Two meta pages: the second lies one page further, and the size of a page is yet to be known.
@@ -43,32 +42,31 @@ class Bolt:
                 newest, self._page_size, self._root = txid, size, root
 
     def value(self, *path: str) -> Optional[bytes]:
-        """The value at a path of keys, None where there is none."""
         bucket, value = self._find(path)
-        return None if bucket else value
+        return None if bucket or value is None else bytes(value)
 
     def values(self, *path: str) -> Dict[bytes, bytes]:
-        """The plain values of a bucket."""
         bucket, value = self._find(path)
-        return {key: inner for key, nested, inner in self._bucket(value or b"") if bucket and not nested}
+        entries = self._bucket(value) if bucket and value is not None else ()
+        return {bytes(key): bytes(inner) for key, nested, inner in entries if not nested}
 
-    def _find(self, path: Tuple[str, ...]) -> Tuple[bool, Optional[bytes]]:
+    def _find(self, path: Tuple[str, ...]) -> Tuple[bool, Optional[memoryview]]:
         entries = self._tree(self._root)
-        found: Tuple[bool, Optional[bytes]] = (True, None)
+        found: Tuple[bool, Optional[memoryview]] = (True, None)
         for name in path:
             wanted = name.encode("utf-8", "replace")
             found = next(((bucket, value) for key, bucket, value in entries if key == wanted), (False, None))
-            entries = self._bucket(found[1] or b"") if found[0] else iter(())
+            entries = self._bucket(found[1]) if found[0] and found[1] is not None else iter(())
         return found
 
-    def _bucket(self, value: bytes) -> Iterator[Entry]:
+    def _bucket(self, value: memoryview) -> Iterator[Entry]:
         root = _at("<Q", value, 0)[0]
         # A small bucket is stored in its value, behind its header, as a page of its own.
         return self._tree(root) if root else self._leaf(value, 16)
 
     def _tree(self, root: int) -> Iterator[Entry]:
         queue, seen = [root], {root}
-        while queue:
+        while queue and self._left > 0:
             offset = queue.pop() * self._page_size
             dummy, flags, count, dummy = _at("<QHHI", self._data, offset)
             if flags & 2:
@@ -76,16 +74,19 @@ class Bolt:
             elif flags & 1:
                 for index in range(count):
                     page = _at("<IIQ", self._data, offset + 16 + index * 16)[2]
-                    if page and page not in seen and len(seen) < _MAX_PAGES:
+                    self._left -= 1
+                    if page not in seen and 0 < page <= len(self._data) // self._page_size:
                         seen.add(page)
                         queue.append(page)
 
-    @staticmethod
-    def _leaf(data: bytes, offset: int) -> Iterator[Entry]:
+    def _leaf(self, data: memoryview, offset: int) -> Iterator[Entry]:
         for index in range(_at("<QHHI", data, offset)[2]):
             element = offset + 16 + index * 16
             flags, start, key_size, value_size = _at("<IIII", data, element)
             key, end = element + start, element + start + key_size + value_size
+            self._left -= 1
+            if self._left < 0:
+                return
             if start and end <= len(data):
                 yield data[key:key + key_size], bool(flags & 1), data[key + key_size:end]
 
@@ -95,12 +96,12 @@ class Sqlite:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._left = _MAX_BYTES
         size = _at(">H", data, 16)[0]
         self._size = 65536 if size == 1 else size
         self._usable = self._size - _at("B", data, 20)[0] if data.startswith(b"SQLite format 3\0") else 0
 
     def rows(self, table: str) -> Iterator[Row]:
-        """The rows of a table."""
         # The schema, page 1: type, name, table, root page (a number), SQL.
         for row, numbers in self._tree(1) if self._usable >= 480 else ():
             if len(row) > 3 and row[0] == b"table" and row[1] == table.encode("ascii"):
@@ -117,21 +118,23 @@ class Sqlite:
             kind, dummy, count = _at(">BHH", self._data, header)
             cells = header + (12 if kind == 5 else 8)
             children = [_at(">I", self._data, header + 8)[0]] if kind == 5 else []
-            for index in range(count):
+            for index in range(count if self._left > 0 else 0):
+                self._left -= 64
                 cell = page + _at(">H", self._data, cells + 2 * index)[0]
                 if kind == 13:
                     yield _record(self._payload(cell))
                 elif kind == 5:
                     children.append(_at(">I", self._data, cell)[0])
             for child in children:
-                if child and child not in seen and len(seen) < _MAX_PAGES:
+                if child not in seen and 0 < child <= len(self._data) // self._size:
                     seen.add(child)
                     queue.append(child)
 
     def _payload(self, cell: int) -> bytes:
         size, at = _varint(self._data, cell)
         dummy, at = _varint(self._data, at)
-        if size > _MAX_PAYLOAD:
+        self._left -= size
+        if self._left < 0:
             return b""
         most, least = self._usable - 35, (self._usable - 12) * 32 // 255 - 23
         local = least + (size - least) % (self._usable - 4) if size > most else size

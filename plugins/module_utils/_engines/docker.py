@@ -25,7 +25,6 @@ class Root(NamedTuple):
 
 
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container whose cgroup Docker's drivers named."""
     for depth, part in enumerate(parts):
         found = part if is_id(part) and depth and parts[depth - 1] == "docker" else scope_id(part, "docker")
         if found is not None:
@@ -34,7 +33,7 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container below a --cgroup-parent, which leaves nothing of Docker in the path but the id."""
+    # --cgroup-parent leaves nothing of Docker in the path but the id.
     for depth, part in enumerate(parts):
         if is_id(part):
             claim = Claim("docker", part, depth, owner=owner_of(parts[:depth]))
@@ -45,7 +44,6 @@ def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What the daemon's files tell."""
     state = State()
     task = task_of(view, claimed)
     init = None
@@ -100,7 +98,6 @@ def _roots(view: View) -> List[Root]:
 
 
 def _find_roots(view: View) -> Iterator[Root]:
-    """Where the running daemons keep their state, the defaults last."""
     data, execution, config = "/var/lib/docker", "/var/run/docker", "/etc/docker/daemon.json"
     for daemon in supervisors(view, "dockerd"):
         usual = Root(data, execution)
@@ -122,8 +119,8 @@ def _find_roots(view: View) -> Iterator[Root]:
 def _candidates(claimed: Claim, task: Optional[Task], view: View) -> Iterator[Root]:
     bundle = task.bundle if task is not None and task.bundle is not None else ""
     # The shim's bundle names the right one of several daemons: no other has to be asked first.
-    roots = [root for root in _roots(view) if believed(claimed, root.owner)]
-    yield from sorted(roots, key=lambda root: not bundle.startswith(root.execution + "/"))
+    roots = believed(claimed, _roots(view))
+    yield from sorted(roots, key=lambda root: (root.owner is None, not bundle.startswith(root.execution + "/")))
     if task is not None:
         # Else what the bundle mounts over /etc/hostname: a daemon that is gone, --userns-remap (a folder UID.GID).
         data, slash, rest = mount_source(task.config(view), "/etc/hostname").rpartition("/containers/%s/" % claimed.id)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""State files: what is absent is no error, what cannot be read is remembered, and all that is read is data.
+"""State files: what is absent is no error, what cannot be read is remembered, what is read is data.
 
-Users and containers write into them, so each value is bounded, of the type we want, and printable.
+Users and containers write into them: each value is bounded, of the type we want, and printable.
 """
 from __future__ import annotations
 
@@ -30,12 +30,10 @@ class Lookup:
         self.trouble: Optional[OSError] = None
 
     def report(self, what: str) -> None:
-        """Count the trouble as a problem."""
         if self.trouble is not None:
             self._view.problems.error(what, self.trouble)
 
     def raw(self, path: str, limit: int = 4 << 20) -> Optional[bytes]:
-        """The content of a file, None where there is none."""
         dead: List[str] = self._view.once("dead folders", list)
         # One stuck file system costs its deadline once, not once a container.
         if not path.startswith("/"):
@@ -65,11 +63,9 @@ class Lookup:
         return mapping(self.parse(self.raw(path), path))
 
     def text(self, path: str, limit: int = 1 << 20) -> str:
-        """The content of a text file, empty where there is none."""
         return text(self.raw(path, limit) or b"")
 
     def listdir(self, path: str) -> List[str]:
-        """The names in a folder, none where it is not there."""
         try:
             return self._view.files.listdir(path)
         except OSError as error:
@@ -88,7 +84,7 @@ def home_of(view: View, uid: int) -> str:
 
 
 def toml_string(content: str, key: str, table: str = "") -> Optional[str]:
-    """A string of a TOML file, by lines: enough for C(key = "value"), not for strings of several lines."""
+    """A string of a TOML file, by lines: C(key = "value") only."""
     now = ""
     for entry in content.split("\n"):
         entry = entry.strip()
@@ -105,14 +101,14 @@ def absolute(value: Any) -> Optional[str]:
 
 
 def printable(value: str) -> str:
-    """The text with what does not print (control, bidirectional and lone surrogate characters) as U+FFFD."""
+    """What does not print (control, bidirectional and lone surrogate characters) becomes U+FFFD."""
     if value.isprintable():
         return value
     return "".join(character if character.isprintable() else "\ufffd" for character in value)
 
 
 def line(value: Any, limit: int = NAME) -> Optional[str]:
-    """At most C(limit) characters of a text, None for anything else and for an empty one."""
+    """At most C(limit) characters of a text, None for anything else."""
     return printable(value[:limit]) if isinstance(value, str) and value else None
 
 
@@ -130,5 +126,4 @@ def number(value: Any) -> Optional[int]:
 
 
 def mapping(value: Any) -> Dict[str, Any]:
-    """A JSON object; an empty one for anything else."""
     return value if isinstance(value, dict) else {}

@@ -5,7 +5,7 @@
 """LXC, LXD and Incus: C(lxc.payload.NAME), C(lxc.payload/NAME), C(lxc/NAME); the monitor's title says path and name."""
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from .._model.process import Process
 from .claim import Claim, Engine, State, cgroups_of
@@ -20,8 +20,16 @@ _FOLDERS = (
 )
 
 
+class Monitored(NamedTuple):
+
+    id: str
+    pid: int
+    monitor: Supervisor
+    owner: Optional[int]
+
+
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container of a path. Monitors (C(lxc.monitor.NAME)) are on the host."""
+    """Monitors (C(lxc.monitor.NAME)) are on the host."""
     for depth, part in enumerate(parts):
         name = part[12:] if part.startswith("lxc.payload.") else part
         if name and (name != part or (depth and parts[depth - 1] in ("lxc", "lxc.payload"))):
@@ -30,7 +38,6 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
-    """The first processes by their monitors, for containers that kept the cgroup of who started them."""
     for monitor in supervisors(view, *_MONITORS):
         name = _told(monitor)[1]
         for child in view.loose(monitor.process.pid) if name else ():
@@ -38,16 +45,16 @@ def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What the monitor's title and the configuration beside it tell; LXC keeps no state file."""
+    """LXC keeps no state file: the monitor's title tells, and the configuration."""
     state = State()
     # Two containers of one name get cgroups NAME and NAME-1: the monitor whose child it is knows the true name.
-    every = [found for found in view.once("lxc inits", lambda: list(_inits(view))) if found[0] == claimed.id]
-    dummy, init, monitor = next((found for found in every if believed(claimed, found[2].owner)), (None, None, None))
-    folder, name = _told(monitor) if monitor is not None else ("", claimed.id)
-    state.known = init is not None
-    state.pid = init.pid if init is not None else None
+    every = view.once("lxc", lambda: list(_monitored(view)))
+    found = next(iter(believed(claimed, [found for found in every if found.id == claimed.id])), None)
+    folder, name = ("", claimed.id) if found is None else _told(found.monitor)
+    state.known = found is not None
+    state.pid = found.pid if found is not None else None
     state.name = line(name)
-    lookup = Lookup(view, monitor.owner if monitor is not None else claimed.owner)
+    lookup = Lookup(view, claimed.owner if found is None else found.owner)
     for place in (folder,) if folder else _FOLDERS:
         config = lookup.text("%s/%s/config" % (place, name)) if "/" not in name else ""
         if config:
@@ -61,13 +68,13 @@ def look(claimed: Claim, view: View) -> State:
     return state
 
 
-def _inits(view: View) -> Iterator[Tuple[str, Process, Supervisor]]:
+def _monitored(view: View) -> Iterator[Monitored]:
     for monitor in supervisors(view, *_MONITORS):
         name = _told(monitor)[1]
         for child in view.children(monitor.process.pid) if name else ():
             if view.differs(child):
                 claimed = cgroups_of(view, child).claim
-                yield claimed.id if claimed is not None else name, child, monitor
+                yield Monitored(claimed.id if claimed is not None else name, child.pid, monitor, monitor.owner)
 
 
 def _told(monitor: Supervisor) -> Tuple[str, str]:

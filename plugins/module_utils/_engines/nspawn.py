@@ -18,7 +18,7 @@ _UNIT = re.compile(r"(?:machine-(.+)\.scope|systemd-nspawn@(.+)\.service)")
 
 
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost machine of a path; the C(supervisor) cgroup beside its C(payload) is systemd-nspawn itself."""
+    """The C(supervisor) cgroup beside the C(payload) is systemd-nspawn itself."""
     for depth, part in enumerate(parts):
         unit = _UNIT.fullmatch(part)
         if unit is not None:
@@ -28,7 +28,6 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
-    """The children of every systemd-nspawn that kept its cgroup (--keep-unit, --register=no)."""
     for supervisor in supervisors(view, "systemd-nspawn"):
         name = _name(supervisor)
         for child in view.loose(supervisor.process.pid) if name else ():
@@ -36,7 +35,7 @@ def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
 
 
 def look(claimed: Claim, view: View) -> Optional[State]:
-    """What machined recorded; a virtual machine is none of ours."""
+    """A virtual machine is none of ours."""
     state = State()
     state.name = line(claimed.id)
     lookup = Lookup(view)
@@ -47,8 +46,8 @@ def look(claimed: Claim, view: View) -> Optional[State]:
         return None
     state.known = bool(machine)
     state.pid = number(machine.get("LEADER"))
-    for supervisor in supervisors(view, "systemd-nspawn") if not machine else ():
-        if _name(supervisor) == claimed.id and believed(claimed, supervisor.owner):
+    for supervisor in believed(claimed, supervisors(view, "systemd-nspawn")) if not machine else ():
+        if _name(supervisor) == claimed.id:
             state.known = True
             inside = [child for child in view.children(supervisor.process.pid) if view.differs(child)]
             state.pid = inside[0].pid if inside else None
@@ -56,7 +55,6 @@ def look(claimed: Claim, view: View) -> Optional[State]:
 
 
 def _name(supervisor: Supervisor) -> str:
-    """The machine's name: as told, else that of its folder or image."""
     where = supervisor.option("--directory", "-D") or supervisor.option("--image", "-i")
     name = where.rstrip("/").rpartition("/")[2]
     return supervisor.option("--machine", "-M") or (name[:-4] if name.endswith(".raw") else name)

@@ -2,13 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""What OCI runtimes leave on disk: a bundle's config.json, runc's state.json, crun's status."""
+"""What OCI runtimes leave on disk (a bundle's config.json, runc's state.json, crun's status), and what conmon tells.
+
+conmon watches each container of podman and CRI-O: its command line names id, bundle, runtime and roots.
+"""
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from .._model.process import Process
+from .claim import Claim, is_id
 from .lookup import Lookup, absolute, mapping, number
+from .supervisors import Supervisor, believed, supervisors
+from .view import View
 
 # The head of runc's state.json: 1 % of a file whose other 99 % (the configuration) would be parsed for nothing.
 _RUNC_HEAD = re.compile(
@@ -48,7 +55,6 @@ def process_user(config: Dict[str, Any]) -> Optional[str]:
 
 
 def mount_source(config: Dict[str, Any], destination: str) -> str:
-    """The host's path that a bundle's config.json mounts at C(destination), empty without one."""
     mounts = config.get("mounts")
     for mount in mounts if isinstance(mounts, list) else []:
         if mapping(mount).get("destination") == destination:
@@ -59,3 +65,62 @@ def mount_source(config: Dict[str, Any], destination: str) -> str:
 def _init(pid: Any, start_time: Any, bundle: Any) -> Optional[Init]:
     found = number(pid)
     return None if found is None else Init(found, number(start_time), absolute(bundle))
+
+
+class Watched:
+    """A container by its conmon. C(bundle) holds config.json; C(owner) is whom the files must belong to."""
+
+    def __init__(self, conmon: Supervisor) -> None:
+        self.id = conmon.option("-c", "--cid")
+        self.pid = conmon.process.pid
+        self.owner = conmon.owner
+        # Only podman has conmon clean up with a command of its own.
+        self.engine = "podman" if conmon.option("--exit-command") else "crio"
+        self.name = conmon.option("-n", "--name")
+        self.bundle = absolute(conmon.option("-b", "--bundle"))
+        self.pidfile = absolute(conmon.option("-p", "--container-pidfile"))
+        self.runtime = conmon.option("-r", "--runtime").rpartition("/")[2]
+        self.runtime_root = _value(conmon.options("--runtime-arg"), "--root")
+        self.run_root = _value(conmon.options("--exit-command-arg"), "--runroot")
+
+
+def watched(view: View, claim: Claim) -> Optional[Watched]:
+    return next(iter(believed(claim, _every(view).get(claim.id, ()))), None)
+
+
+def inits(engine: str, view: View) -> Iterator[Tuple[Claim, Process]]:
+    """Rootless, --cgroups=disabled."""
+    for found in [found for same in _every(view).values() for found in same]:
+        for child in view.loose(found.pid) if found.engine == engine else ():
+            yield Claim(engine, found.id, owner=found.owner), child
+
+
+def init_of(found: Optional[Watched], name: str, owner: Optional[int], lookup: Lookup) -> Optional[Init]:
+    base = "/run" if owner is None else "/run/user/%d" % owner
+    roots = ["%s/%s" % (base, runtime) for runtime in ("crun", "runc")]
+    if found is not None:
+        roots.insert(0, found.runtime_root or "%s/%s" % (base, found.runtime or "crun"))
+    for root in dict.fromkeys(roots):
+        init = runtime_state(lookup, "%s/%s" % (root, name))
+        if init is not None:
+            return init
+    pid = number(lookup.text(found.pidfile, 64)) if found is not None and found.pidfile is not None else None
+    return None if pid is None else Init(pid)
+
+
+def _every(view: View) -> Dict[str, List[Watched]]:
+    every: Dict[str, List[Watched]] = view.once("conmon", dict)
+    for conmon in supervisors(view, "conmon") if not every else ():
+        found = Watched(conmon)
+        if is_id(found.id):
+            every.setdefault(found.id, []).append(found)
+    return every
+
+
+def _value(arguments: List[str], name: str) -> Optional[str]:
+    for at, argument in enumerate(arguments):
+        if argument == name:
+            return absolute("".join(arguments[at + 1:at + 2]))
+        if argument.startswith(name + "="):
+            return absolute(argument[len(name) + 1:])
+    return None

@@ -10,10 +10,9 @@ from typing import Any, Dict, Optional, Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, is_id, scope_id
-from .conmon import Watched, init_of, inits, watched
 from .databases import Bolt, Sqlite
 from .lookup import IMAGE, Lookup, home_of, labels, line, mapping, toml_string
-from .oci import process_user
+from .oci import Watched, init_of, inits, process_user, watched
 from .view import View
 
 _LIMIT = 32 << 20
@@ -38,13 +37,12 @@ class Libpod:
         self._bolt = Bolt(lookup.raw(graph + "/libpod/bolt_state.db", _LIMIT) or b"")
 
     def config(self, kind: str, name: str) -> Dict[str, Any]:
-        """The configuration of a container (C(ctr)) or C(pod), empty where the database does not tell."""
         raw = self._rows[kind].get(name) if self._bolt is None else self._bolt.value(kind, name, "config")
         return mapping(self._lookup.parse(raw, name))
 
 
 def claim(parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container of a path. conmon's own cgroups (C(libpod-conmon-ID)) are on the host."""
+    """conmon's own cgroups (C(libpod-conmon-ID)) are on the host."""
     for depth, part in enumerate(parts):
         # libpod-payload-ID: --cgroups=split, as quadlets have it.
         found = scope_id(part, "libpod") or scope_id(part, "libpod-payload")
@@ -60,7 +58,6 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
 
 
 def look(claimed: Claim, view: View) -> State:
-    """What storage, the database and the runtime tell."""
     state = State()
     found = watched(view, claimed)
     owner = found.owner if found is not None else claimed.owner
@@ -91,7 +88,7 @@ def look(claimed: Claim, view: View) -> State:
 
 
 def _folder(found: Optional[Watched], name: str, owner: Optional[int], view: View) -> str:
-    """GRAPHROOT/DRIVER-containers, from conmon's bundle, else from storage.conf, else the default."""
+    """GRAPHROOT/DRIVER-containers by conmon's bundle, storage.conf or default."""
     suffix = "/%s/userdata" % name
     if found is not None and found.bundle is not None and found.bundle.endswith(suffix):
         return found.bundle[:-len(suffix)]
@@ -106,7 +103,7 @@ def _folder(found: Optional[Watched], name: str, owner: Optional[int], view: Vie
 
 
 def _stored(folder: str, owner: Optional[int], view: View) -> Dict[str, Dict[str, Any]]:
-    """containers/storage's list by id; containers that need not survive a crash (--rm) are in a list of their own."""
+    """containers/storage's lists; containers that need not survive a crash (--rm) have one of their own."""
     lookup = Lookup(view, owner)
     found: Dict[str, Dict[str, Any]] = {}
     for name in ("containers.json", "volatile-containers.json"):

@@ -11,9 +11,9 @@ from .claim import Engine
 
 
 class Entry(NamedTuple):
-    """C(mark) is a regular expression on the texts of /proc/PID/cgroup, C(comms) names the engine's processes.
+    """C(mark): a regular expression on /proc/PID/cgroup; without one it is asked wherever there are own namespaces.
 
-    Without a mark the engine is asked wherever something lives in namespaces of its own.
+    C(comms): the names of the engine's processes.
     """
 
     name: str
@@ -36,7 +36,7 @@ ENTRIES: Tuple[Entry, ...] = (
 
 
 def load(name: str) -> Engine:
-    """The engine of that name. One import for each: Ansible ships what it sees imported by name."""
+    """The engine of that name; Ansible ships what it sees imported by name."""
     if name == "docker":
         from .docker import ENGINE
     elif name == "podman":

@@ -23,7 +23,7 @@ Known = Dict[Tuple[str, Optional[int]], Init]
 
 
 def settle(runtime: str, view: View, parts: Sequence[str]) -> Optional[Claim]:
-    """The outermost container of a path: C(ID), C(runtime-ID.scope) or C(slice:runtime:ID)."""
+    """C(ID), C(runtime-ID.scope) or C(slice:runtime:ID)."""
     known = _known(runtime, view)
     for depth, part in enumerate(parts) if known else ():
         for name in (part, part.partition("-")[2].rpartition(".scope")[0], part.rpartition(":")[2]):
@@ -34,7 +34,6 @@ def settle(runtime: str, view: View, parts: Sequence[str]) -> Optional[Claim]:
 
 
 def inits(runtime: str, view: View) -> Iterator[Tuple[Claim, Process]]:
-    """The first processes that the state names and the kernel confirms."""
     for (name, owner), init in _known(runtime, view).items():
         process = view.processes.get(init.pid)
         # A user may write any pid into his state: his containers have a user namespace that maps himself.
@@ -45,7 +44,6 @@ def inits(runtime: str, view: View) -> Iterator[Tuple[Claim, Process]]:
 
 
 def look(runtime: str, claimed: Claim, view: View) -> State:
-    """What the state and the bundle tell."""
     state = State()
     found = _find(_known(runtime, view), claimed)
     if found is not None:
@@ -62,14 +60,14 @@ def look(runtime: str, claimed: Claim, view: View) -> State:
 
 
 def _find(known: Known, claim: Claim) -> Optional[Tuple[Init, Optional[int]]]:
-    for owner in (None, claim.owner):
+    for owner in (claim.owner, None):
         if (claim.id, owner) in known:
             return known[(claim.id, owner)], owner
     return None
 
 
 def _known(runtime: str, view: View) -> Known:
-    """Every container in the runtime's roots, those of podman and CRI-O included: they use the same roots."""
+    # Those of podman and CRI-O included: they use the same roots.
     return view.once(runtime + " containers", lambda: _read(runtime, view))
 
 

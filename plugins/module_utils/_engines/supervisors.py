@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""The engines' own processes: their command lines tell where the state is, their children are containers."""
+"""The engines' own processes: command lines tell where the state is, children are containers."""
 from __future__ import annotations
 
 import os
-from typing import Iterator, List, Optional, Set
+from typing import Any, Iterable, Iterator, List, Optional, Set, TypeVar
 
 from .._kernel.proc import GONE, text
 from .._model.process import PID, Process
 from .claim import Claim
 from .view import View
+
+W = TypeVar("W")
 
 # comm holds 15 characters: containerd-shim-runc-v2 shows as containerd-shim.
 NAMES = frozenset((
@@ -20,18 +22,8 @@ NAMES = frozenset((
 ))
 
 
-class Word(Protocol):
-    """What somebody says: C(owner) is the user, None for root."""
-
-    @property
-    def owner(self) -> Optional[int]: ...  # noqa: D102
-
-
 class Supervisor:
-    """A process of an engine on the host.
-
-    C(owner) is whom the files that it names must belong to: the user it runs as; None for root, who may name any.
-    """
+    """A process of an engine. C(owner): the user it runs as, whose the files it names must be; None for root."""
 
     __slots__ = ("process", "arguments", "owner", "_view")
 
@@ -43,7 +35,6 @@ class Supervisor:
 
     @property
     def cwd(self) -> Optional[str]:
-        """Its working directory, None where we may not see it."""
         try:
             return os.readlink(self._view.proc.path(self.process.pid, "cwd"))
         except OSError as error:
@@ -52,7 +43,7 @@ class Supervisor:
             return None
 
     def options(self, *names: str) -> List[str]:
-        """Every value of an option before C(--), given as C(--name value), C(--name=value) or C(-n value)."""
+        """Every value of an option before C(--): C(--name value), C(--name=value), C(-n value)."""
         found, arguments = [], self.arguments[1:]
         if "--" in arguments:
             arguments = arguments[:arguments.index("--")]
@@ -65,23 +56,23 @@ class Supervisor:
         return found
 
     def option(self, *names: str) -> str:
-        """The first value of an option, empty without one."""
         return (self.options(*names) or [""])[0]
 
     def path(self, *names: str) -> Optional[str]:
-        """The first value of an option as an absolute path without a slash at its end, None without one."""
+        """The first value of an option, made absolute."""
         value = self.option(*names)
         return os.path.normpath(os.path.join(self.cwd or "/", value)) if value else None
 
 
 def supervisors(view: View, *names: str) -> List[Supervisor]:
-    """The engines' processes of these names that run outside of all containers, root's first."""
+    """The engines' processes of these names outside of all containers, root's first."""
     return [found for found in view.once("supervisors", lambda: list(_find(view))) if found.process.comm in names]
 
 
 def believed(claim: Claim, words: Iterable[W]) -> List[W]:
-    """Whose word counts for a container, the best first: its C(owner)'s, then root's; no other user's."""
-    return [word for owner in dict.fromkeys((claim.owner, None)) for word in words if word.owner == owner]
+    """Whose word counts for a container: its own user's first, then root's, nobody else's."""
+    said: List[Any] = list(words)
+    return [word for owner in dict.fromkeys((claim.owner, None)) for word in said if word.owner == owner]
 
 
 def _find(view: View) -> Iterator[Supervisor]:
@@ -105,8 +96,8 @@ def _find(view: View) -> Iterator[Supervisor]:
 
 
 def _command_line(view: View, pid: int) -> bytes:
-    # Reading it reads the process's memory, which its owner can make wait for ever (userfaultfd, FUSE): in the
-    # live /proc the child with the deadline does that.
+    # It is the process's memory, which its owner can make us wait for (userfaultfd, FUSE): the child with the
+    # deadline reads it.
     if view.proc.root == "/proc":
         return view.files.read("/proc/%d/cmdline" % pid, 1 << 20)
     return view.proc.read(pid, "cmdline")

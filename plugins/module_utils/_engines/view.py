@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection
-"""What the engines look at: one scan's processes, the files of its disk, and what was found out on the way."""
+"""What the engines look at: one scan's processes and files, and what was found out on the way."""
 from __future__ import annotations
 
 import os
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class View:
-    """One scan. C(host) is named in the order of TYPES; C(pid_parents) gives a pid namespace's parent where known.
+    """One scan. C(host) is in the order of TYPES; C(pid_parents) gives a pid namespace's parent where known.
 
-    C(inside) holds the pids that a telling cgroup puts into a container: none of them is believed to be an engine.
+    C(inside): the pids that are known to be in a container; none of them is believed to be an engine.
     """
 
     def __init__(self, processes: Dict[int, Process], proc: Proc, files: FileReader, host: Names,
@@ -39,7 +39,7 @@ class View:
 
     @property
     def suspects(self) -> List[Process]:
-        """Processes in namespaces of their own, one of each kind, that are more than a confined systemd service."""
+        """Processes in own namespaces, one of each kind, that are more than a confined systemd service."""
         return self.once("suspects", lambda: list(self._suspects()))
 
     def once(self, key: str, find: Callable[[], T]) -> T:
@@ -49,7 +49,7 @@ class View:
         return self._found[key]  # type: ignore[return-value]
 
     def differs(self, process: Process) -> Tuple[int, ...]:
-        """The positions in TYPES at which a process is known to be in another namespace than the host."""
+        """Where (in TYPES) a process is known to be in another namespace than the host."""
         names = process.namespaces
         found = self._differs.get(names)
         if found is None:
@@ -60,7 +60,7 @@ class View:
         return found
 
     def other_root(self, process: Process) -> bool:
-        """Whether the root directory of a process's mount namespace is known to be another than the host's."""
+        """Whether a process's mount namespace is known to have another root than the host's."""
         if MNT not in self.differs(process) or process.namespaces[MNT] == self._own[MNT]:
             return False
         first = self.processes.get(1)
@@ -69,15 +69,13 @@ class View:
         return found is not None and host is not None and found != host
 
     def children(self, pid: int) -> List[Process]:
-        """The children of a process, the oldest first."""
         return self.once("children", self._children).get(pid, [])
 
     def loose(self, pid: int) -> List[Process]:
-        """The children of a process that no container has yet and that are not wholly on the host."""
+        """The children in own namespaces that no container has yet."""
         return [child for child in self.children(pid) if child.pid not in self.inside and self.differs(child)]
 
     def descendants(self, pid: int) -> Iterator[Process]:
-        """Children, their children and so on."""
         queue, seen = [pid], {pid}
         while queue:
             for child in self.children(queue.pop()):
@@ -87,7 +85,7 @@ class View:
                     yield child
 
     def ancestors(self, process: Process) -> Iterator[Process]:
-        """Parent, grandparent and so on; a loop, which only a scan of a busy host can show, ends it."""
+        """Parent, grandparent and so on; a loop (a scan is no snapshot) ends it."""
         seen = {process.pid}
         while process.ppid in self.processes and process.ppid not in seen:
             process = self.processes[process.ppid]
@@ -95,7 +93,6 @@ class View:
             yield process
 
     def uid(self, pid: int) -> Optional[int]:
-        """The effective uid as our user namespace sees it, None when the process is gone."""
         try:
             return int(self.proc.status(pid)["Uid"].split()[1])
         except (OSError, KeyError, IndexError, ValueError):

@@ -16,6 +16,7 @@ PIDFD_SIGNAL_THREAD = 1
 PIDFD_SIGNAL_THREAD_GROUP = 2
 PIDFD_SIGNAL_PROCESS_GROUP = 4
 
+
 def pidfd_open(pid: int, thread: bool = False, nonblock: bool = False) -> int:
     """A close-on-exec descriptor of process ``pid``; pidfd_open(2), 5.3.
 

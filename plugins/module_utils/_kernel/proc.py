@@ -61,13 +61,12 @@ def parse_stat(raw: bytes) -> Stat:
 
     Raises ValueError when the line is cut off.
     """
-    start, end = raw.find(b"("), raw.rfind(b")")
-    fields = raw[end + 2:].split()
+    line = text(raw)
+    start, end = line.find("("), line.rfind(")")
+    fields = line[end + 2:].split(" ", 20)  # of 50: this is done for every process
     if start < 0 or end < start or len(fields) < 20:
         raise ValueError("cut off: %d bytes" % len(raw))
-    return Stat(
-        text(raw[start + 1:end]), text(fields[0]), int(fields[1]), int(fields[6]), int(fields[17]), int(fields[19])
-    )
+    return Stat(line[start + 1:end], fields[0], int(fields[1]), int(fields[6]), int(fields[17]), int(fields[19]))
 
 
 def parse_cgroups(raw: bytes) -> List[Cgroup]:
