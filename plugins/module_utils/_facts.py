@@ -5,7 +5,7 @@ import fnmatch
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Sequence
+from typing import Any, Sequence
 
 from ._discover import inventory
 from ._discover.scan import SOURCES, Clock, Scan, host_names, mark_initial, own_names
@@ -41,12 +41,12 @@ class Facts:
     """One host at one moment."""
 
     scan: Scan
-    own: Dict[str, str]
-    host: Dict[str, str]
-    containers: List[Container] = field(default_factory=list)
+    own: dict[str, str]
+    host: dict[str, str]
+    containers: list[Container] = field(default_factory=list)
 
 
-def gather(request: Request, proc_root: str = "/proc", file_root: str = "/") -> Dict[str, Any]:
+def gather(request: Request, proc_root: str = "/proc", file_root: str = "/") -> dict[str, Any]:
     """The facts as the module returns them; never raises for what it meets on the way, see RV(problems)."""
     problems = Problems()
     clock = Clock(request.timeout)
@@ -73,14 +73,14 @@ def _add_containers(facts: Facts, files: FileReader) -> None:
     host = tuple(facts.host.get(kind) for kind in TYPES)
     view = View(scan.processes, scan.proc, files, host, parents, scan.problems)
     facts.containers = find_containers(view)
-    holders: Dict[str, List[str]] = {}
+    holders: dict[str, list[str]] = {}
     for container in facts.containers:
         names = {name for pid in container.members for name in scan.names_of(pid)} - {None}
         for name in names:
             holders.setdefault(str(name), []).append(container.id)
     for name, ids in holders.items():
         scan.namespace(name).containers = sorted(ids)
-    by_name: Dict[str, List[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for container in facts.containers:
         for name in container.namespaces.values():
             by_name.setdefault(name, []).append(container.id)
@@ -94,7 +94,7 @@ def _add_containers(facts: Facts, files: FileReader) -> None:
 def _add_leaders(facts: Facts, files: FileReader, cmdline: bool) -> None:
     """Who leads a namespace: its uid, and its command line when asked."""
     scan = facts.scan
-    known: Dict[int, Any] = {}
+    known: dict[int, Any] = {}
     for space in scan.namespaces.values():
         leader = space.leader
         if leader is None:
@@ -120,14 +120,14 @@ def _leader_details(scan: Scan, files: FileReader, pid: int, cmdline: bool) -> A
     return uid, arguments
 
 
-def _result(facts: Facts, request: Request) -> Dict[str, Any]:
+def _result(facts: Facts, request: Request) -> dict[str, Any]:
     scan = facts.scan
     spaces = [space for space in scan.namespaces.values() if space.type in request.types]
     spaces.sort(key=lambda space: (TYPES.index(space.type), not space.initial, space.inode))
     shown = facts.containers
     if request.containers:
         shown = [container for container in shown if _wanted(container, request.containers)]
-    result: Dict[str, Any] = {
+    result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "boot_id": _boot_id(scan),
         "gathered_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -145,14 +145,14 @@ def _result(facts: Facts, request: Request) -> Dict[str, Any]:
     return result
 
 
-def _namespace(space: Namespace, request: Request, scan: Scan) -> Dict[str, Any]:
+def _namespace(space: Namespace, request: Request, scan: Scan) -> dict[str, Any]:
     leader = None
     if space.leader is not None:
         leader = {"pid": space.leader.pid, "start_time": space.leader.start_time, "comm": space.leader.comm,
                   "uid": space.leader.uid}
         if request.cmdline:
             leader["cmdline"] = space.leader.cmdline
-    found: Dict[str, Any] = {
+    found: dict[str, Any] = {
         "name": space.name, "ref": space.ref, "type": space.type, "inode": space.inode, "device": space.device,
         "ns_id": space.ns_id, "initial": space.initial, "owner": space.owner, "parent": space.parent,
         "owner_uid": space.owner_uid, "processes": space.processes, "leader": leader,
@@ -165,7 +165,7 @@ def _namespace(space: Namespace, request: Request, scan: Scan) -> Dict[str, Any]
     return found
 
 
-def _cut(entries: List[Any], request: Request, scan: Scan, what: str) -> List[Any]:
+def _cut(entries: list[Any], request: Request, scan: Scan, what: str) -> list[Any]:
     left_out = len(entries) - request.max_entries
     if left_out > 0:
         scan.problems.add(what, TRUNCATED, left_out)

@@ -1,7 +1,7 @@
 """Argument specs of the modules, in one place so that modules that share options share their spec."""
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 from ._discover.scan import SOURCES
 from ._model.process import TYPES
@@ -9,7 +9,7 @@ from ._model.process import TYPES
 SUBSETS = ("namespaces", "containers")
 
 
-def facts_options() -> Dict[str, Dict[str, Any]]:
+def facts_options() -> dict[str, dict[str, Any]]:
     """The options of M(nsfleet.linux.ns_facts)."""
     return {
         "gather_subset": {"type": "list", "elements": "str", "choices": list(SUBSETS), "default": list(SUBSETS)},

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What the kernel tells of a namespace through its descriptor: id, owner, parent; and through them namespaces
 that nothing else names: a user or pid namespace lives as long as its children do, a user namespace as long as what
 it owns, without any process in it.
@@ -10,7 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Callable, List, Tuple
+from typing import Callable
 
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
@@ -114,11 +110,11 @@ def _read_record(scan: Scan, namespace: Namespace, descriptor: int) -> None:
             scan.problems.error("nsids", error)
 
 
-def _relatives(scan: Scan, name: str, descriptor: int, add: bool) -> List[Tuple[str, int]]:
+def _relatives(scan: Scan, name: str, descriptor: int, add: bool) -> list[tuple[str, int]]:
     """Owner and parent by name; the descriptors of those that are still to be described."""
     namespace = scan.namespaces[name]
     found = []
-    asks: List[Tuple[str, str, Callable[[int], int]]] = [("owner", "user", nsfs.owner)]
+    asks: list[tuple[str, str, Callable[[int], int]]] = [("owner", "user", nsfs.owner)]
     if namespace.type in _NESTED:
         asks.append(("parent", namespace.type, nsfs.parent))
     for relation, kind, ask in asks:

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """A forked child for what may hang: paths of foreign mount namespaces, and descriptors of foreign processes, behind
 which there may be a FUSE server that never answers. A child that hangs costs one request.
 """
@@ -14,7 +10,7 @@ import signal
 import socket
 import struct
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from .._kernel.prctl import set_pdeathsig
 from .._kernel.reader import leave_streams, readable, reap
@@ -41,9 +37,9 @@ class Child:
         self._timeout = timeout
         self._child = 0
         self._deaths = 0
-        self._line: Optional[socket.socket] = None
+        self._line: socket.socket | None = None
 
-    def ask(self, what: bytes, body: bytes = b"", descriptor: Optional[int] = None) -> Tuple[bytes, Optional[int]]:
+    def ask(self, what: bytes, body: bytes = b"", descriptor: int | None = None) -> tuple[bytes, int | None]:
         """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer.
 
         OSError too when there is no child to be had.
@@ -55,7 +51,7 @@ class Child:
         if self._deaths >= _MOST_DEATHS:
             raise OSError(errno.ECHILD, "children end as soon as they are started")
         line = self._line or self._start()
-        received: Optional[int] = None
+        received: int | None = None
         try:
             _send(line, _REQUEST.pack(what, len(body)) + body, descriptor)
             head, received = _receive(line, _REPLY.size, deadline)
@@ -99,7 +95,7 @@ class Child:
         return ours
 
 
-def _send(line: socket.socket, data: bytes, descriptor: Optional[int]) -> None:
+def _send(line: socket.socket, data: bytes, descriptor: int | None) -> None:
     ancillary = []
     if descriptor is not None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
@@ -108,9 +104,9 @@ def _send(line: socket.socket, data: bytes, descriptor: Optional[int]) -> None:
         line.sendall(data[sent:])
 
 
-def _receive(line: socket.socket, size: int, deadline: Optional[float]) -> Tuple[bytes, Optional[int]]:
-    chunks: List[bytes] = []
-    descriptor: Optional[int] = None
+def _receive(line: socket.socket, size: int, deadline: float | None) -> tuple[bytes, int | None]:
+    chunks: list[bytes] = []
+    descriptor: int | None = None
     while size:
         if deadline is not None and not readable(line.fileno(), deadline):
             raise TimeoutError

@@ -1,14 +1,9 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Namespaces held by open descriptors, in the tables of processes and of threads with a table of their own.
 
 Sockets that are met on the way are noted for the source C(sockets), so that each table is read once.
 """
 from __future__ import annotations
 
-from typing import List, Optional
 
 from .._kernel.kcmp import compare_files
 from .._kernel.libc import KernelLacks
@@ -32,7 +27,7 @@ def find(scan: Scan, pins: bool, sockets: bool) -> None:
             _read_table(scan, process, tid, pins, sockets)
 
 
-def _read_table(scan: Scan, process: Process, tid: Optional[int], pins: bool, sockets: bool) -> None:
+def _read_table(scan: Scan, process: Process, tid: int | None, pins: bool, sockets: bool) -> None:
     pid = process.pid
     try:
         for position, (number, link) in enumerate(scan.proc.descriptors(pid, tid)):
@@ -47,7 +42,7 @@ def _read_table(scan: Scan, process: Process, tid: Optional[int], pins: bool, so
                     scan.sockets.setdefault(key, []).append(Holder(pid, tid, number))
             elif pins and is_namespace(link):
                 details = {"pid": pid, "comm": process.comm, "descriptor": number}
-                path: List[object] = [pid, "fd", number]
+                path: list[object] = [pid, "fd", number]
                 if tid is not None:
                     details["tid"] = tid
                     path = [pid, "task", tid, "fd", number]
@@ -58,11 +53,11 @@ def _read_table(scan: Scan, process: Process, tid: Optional[int], pins: bool, so
             scan.problems.error("descriptors", error)
 
 
-def _own_tables(scan: Scan, process: Process) -> List[int]:
+def _own_tables(scan: Scan, process: Process) -> list[int]:
     """One thread for each descriptor table that is not the process's own (unshare(2), CLONE_FILES)."""
     if not scan.live:
         return []
-    found: List[int] = []
+    found: list[int] = []
     # A thread for each table known, in the kernel's order of tables: a process may have thousands of either.
     known = [process.pid]
     for position, tid in enumerate(scan.threads.get(process.pid, ())):
@@ -88,7 +83,7 @@ def _own_tables(scan: Scan, process: Process) -> List[int]:
     return found
 
 
-def _place(known: List[int], tid: int) -> Optional[int]:
+def _place(known: list[int], tid: int) -> int | None:
     """Where in C(known) a thread's table belongs; None when it is there already."""
     low, high = 0, len(known)
     while low < high:

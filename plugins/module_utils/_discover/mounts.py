@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Namespaces kept by bind mounts, in every mount namespace: those with processes are read through mountinfo, those
 without are found by the kernel's walk over all mount namespaces (NS_MNT_GET_NEXT, Linux 6.12) or because
 something pins them, and are read by a child that joins them.
@@ -10,7 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Iterator
 
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
@@ -26,7 +22,7 @@ _READERS = 64  # so many processes of a mount namespace are tried
 _DEPTH = 16    # of mount namespaces mounted in each other, where the kernel does not list them all
 
 
-def find(scan: Scan, own: Optional[str]) -> None:
+def find(scan: Scan, own: str | None) -> None:
     """Pin every namespace that is mounted somewhere; C(own) is our own mount namespace, told of first."""
     search = _Search(scan, own)
     names = [name for name, space in scan.namespaces.items() if space.type == "mnt" and space.processes]
@@ -47,7 +43,7 @@ def find(scan: Scan, own: Optional[str]) -> None:
 
 def _read_by_process(scan: Scan, search: _Search, name: str) -> None:
     """Read the mounts of a namespace through the first of its processes that is still there and sees all of them."""
-    confined: List[int] = []
+    confined: list[int] = []
     for pid in scan.members.get(name, ())[:_READERS]:
         try:
             # mountinfo shows what lies below the process's root, and names it as seen from there.
@@ -71,8 +67,8 @@ def _read_by_process(scan: Scan, search: _Search, name: str) -> None:
         scan.problems.add("mounts", VANISHED)
 
 
-def _namespace_lines(scan: Scan, name: str, pid: int) -> List[bytes]:
-    lines: List[bytes] = []
+def _namespace_lines(scan: Scan, name: str, pid: int) -> list[bytes]:
+    lines: list[bytes] = []
     try:
         for line in scan.proc.mount_lines(pid, "mountinfo"):
             if _NSFS in line:
@@ -87,22 +83,22 @@ def _namespace_lines(scan: Scan, name: str, pid: int) -> List[bytes]:
 class _Search:
     """Mount namespaces seen so far, and where in them namespaces are mounted."""
 
-    def __init__(self, scan: Scan, own: Optional[str]) -> None:
+    def __init__(self, scan: Scan, own: str | None) -> None:
         self._scan = scan
         self._own = own
-        self._seen: Set[str] = set()
+        self._seen: set[str] = set()
         # Where a path did not answer: no other one is tried there.
-        self._stuck: Set[Optional[str]] = set()
-        self._places: Dict[str, List[Tuple[str, bytes]]] = {}
-        self._visitor: Optional[Visitor] = None
-        self._inside: Optional[str] = own
+        self._stuck: set[str | None] = set()
+        self._places: dict[str, list[tuple[str, bytes]]] = {}
+        self._visitor: Visitor | None = None
+        self._inside: str | None = own
 
     def close(self) -> None:
         """End the child, where one was needed."""
         if self._visitor is not None:
             self._visitor.close()
 
-    def note(self, name: str, lines: List[bytes], pid: Optional[int] = None) -> List[Tuple[str, bytes]]:
+    def note(self, name: str, lines: list[bytes], pid: int | None = None) -> list[tuple[str, bytes]]:
         """Enter the namespaces that are mounted in the mount namespace C(name); return them with their paths."""
         self._seen.add(name)
         mounts = self.note_part(name, lines, pid)
@@ -112,7 +108,7 @@ class _Search:
                 places.append((name, path))
         return mounts
 
-    def note_part(self, name: str, lines: List[bytes], pid: Optional[int] = None) -> List[Tuple[str, bytes]]:
+    def note_part(self, name: str, lines: list[bytes], pid: int | None = None) -> list[tuple[str, bytes]]:
         """The same for lines that show a part only, with paths that hold for the process C(pid) only."""
         mounts = []
         for line in lines:
@@ -121,7 +117,7 @@ class _Search:
                 continue
             # The text of the path is for people; what is not UTF-8 can be opened by its bytes only.
             mounts.append((mount.root, unescape(line.split(b" ", 5)[4])))
-            details: Dict[str, object] = {"path": mount.path, "mount_namespace": name}
+            details: dict[str, object] = {"path": mount.path, "mount_namespace": name}
             if pid is not None:
                 details["pid"] = pid
             self._scan.pin(mount.root, "mount", (mount.path,), **details)
@@ -140,7 +136,7 @@ class _Search:
 
     def _follow(self, step: Callable[[int], int]) -> Iterator[int]:
         scan = self._scan
-        current: Optional[int] = None
+        current: int | None = None
         try:
             current = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
             while not scan.late("mount namespaces"):
@@ -164,7 +160,7 @@ class _Search:
     def visit_the_rest(self) -> None:
         """Visit mount namespaces that something pins, describe what only its mount names, until nothing is new."""
         scan = self._scan
-        tried: Set[str] = set()
+        tried: set[str] = set()
         while True:
             todo = [
                 name for name, space in scan.namespaces.items()
@@ -239,14 +235,14 @@ class _Search:
     def _walked(self) -> bool:
         return self._scan.features.get("mount_namespace_walk", False)
 
-    def _open_by_way(self, name: str) -> Optional[int]:
+    def _open_by_way(self, name: str) -> int | None:
         try:
             return open_namespace(self._scan, name)
         except OSError:
             # Told of later, by the source "ancestors", if nothing else leads there either.
             return None
 
-    def _open_mounted(self, name: str) -> Optional[int]:
+    def _open_mounted(self, name: str) -> int | None:
         """A descriptor of a namespace through a bind mount, wherever that is."""
         for place, path in self._places.get(name, ()):
             if place in self._stuck:
@@ -270,7 +266,7 @@ class _Search:
                 return opened
         return None
 
-    def _open_at(self, name: str, path: bytes) -> Optional[int]:
+    def _open_at(self, name: str, path: bytes) -> int | None:
         """Open C(path) where the visitor is; None when it is not the namespace C(name) (overmounted, gone)."""
         try:
             opened = self._new_visitor().open(path)

@@ -1,11 +1,6 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Namespaces of processes, and of the children they are going to have (C(*_for_children))."""
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
 
 from .._kernel.proc import CHILDREN_LINKS, GONE
 from .._model.namespace import Leader
@@ -20,7 +15,7 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
     """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) all pids."""
     proc, problems = scan.proc, scan.problems
     read_namespaces, read_stat, read_cgroup = proc.namespaces, proc.stat, proc.cgroup_text
-    groups: Dict[Tuple[object, ...], List[Process]] = {}
+    groups: dict[tuple[object, ...], list[Process]] = {}
     listed = proc.pids()
     if scan.live and 1 not in listed:
         # Every pid namespace has a process 1. Where proc is mounted with hidepid, the others are not even listed.
@@ -61,7 +56,7 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
         _enter_group(scan, names_key, members, pids)
 
 
-def _enter_group(scan: Scan, names: Tuple[object, ...], members: List[Process], pids: bool) -> None:
+def _enter_group(scan: Scan, names: tuple[object, ...], members: list[Process], pids: bool) -> None:
     """Enter processes that are in the same ten namespaces: one step a group, not one a process."""
     oldest = min(members, key=_age)
     for position, kind in enumerate(TYPES):
@@ -93,5 +88,5 @@ def pin_processes(scan: Scan) -> None:
             scan.count_pin(name, "process", namespace.processes)
 
 
-def _age(process: Process) -> Tuple[int, int]:
+def _age(process: Process) -> tuple[int, int]:
     return (process.start_time, process.pid)

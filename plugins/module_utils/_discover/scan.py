@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """The state of one scan: what was found so far, by whom it is held, and what was refused."""
 from __future__ import annotations
 
 import time
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Iterable, NamedTuple
 
 from .._kernel.netlink import Route
 from .._kernel.proc import Proc
@@ -35,7 +31,7 @@ class Holder(NamedTuple):
     """A descriptor that holds a socket."""
 
     pid: int
-    tid: Optional[int]
+    tid: int | None
     descriptor: int
 
 
@@ -67,21 +63,21 @@ class Scan:
         self.clock = clock
         self.live = live
         self.max_entries = max_entries
-        self.processes: Dict[int, Process] = {}
-        self.threads: Dict[int, List[int]] = {}
-        self.namespaces: Dict[str, Namespace] = {}
-        self.ways: Dict[str, List[Way]] = {}
-        self.sockets: Dict[str, List[Holder]] = {}
+        self.processes: dict[int, Process] = {}
+        self.threads: dict[int, list[int]] = {}
+        self.namespaces: dict[str, Namespace] = {}
+        self.ways: dict[str, list[Way]] = {}
+        self.sockets: dict[str, list[Holder]] = {}
         # pids of each namespace, for mountinfo (mnt) and on request (all)
-        self.members: Dict[str, List[int]] = {}
+        self.members: dict[str, list[int]] = {}
         # What this kernel turned out to have, for the result.
-        self.features: Dict[str, bool] = {}
+        self.features: dict[str, bool] = {}
         # Answers which nsid a network namespace has as seen from ours; None where that cannot be asked.
-        self.route: Optional[Route] = None
+        self.route: Route | None = None
         # Names whose kernel record (id, owner, parent) was read, so that it is read only once.
-        self.described: Dict[str, bool] = {}
-        self._pins: Dict[str, Dict[Tuple[object, ...], Pin]] = {}
-        self._pins_left_out: Dict[str, int] = {}
+        self.described: dict[str, bool] = {}
+        self._pins: dict[str, dict[tuple[object, ...], Pin]] = {}
+        self._pins_left_out: dict[str, int] = {}
 
     def namespace(self, name: str) -> Namespace:
         """The record of a namespace, made when it is new. C(name) is as the kernel's links have it."""
@@ -91,7 +87,7 @@ class Scan:
             found = self.namespaces[name] = Namespace(name=name, type=kind, inode=int(rest[:-1]))
         return found
 
-    def pin(self, name: str, kind: str, holder: Tuple[object, ...], /, **details: object) -> None:
+    def pin(self, name: str, kind: str, holder: tuple[object, ...], /, **details: object) -> None:
         """Note why a namespace is alive. Equal holders are counted, not repeated."""
         self.namespace(name)
         pins = self._pins.setdefault(name, {})
@@ -144,7 +140,7 @@ def is_namespace(link: str) -> bool:
     return kind in INITIAL_INODES and rest[-1:] == "]" and rest[:-1].isdecimal()
 
 
-def own_names(proc: Proc) -> Dict[str, str]:
+def own_names(proc: Proc) -> dict[str, str]:
     """The namespaces of the caller by type, as far as they are told; none where /proc is not ours, or not there."""
     try:
         return _by_type(proc.namespaces("self")[0])
@@ -152,7 +148,7 @@ def own_names(proc: Proc) -> Dict[str, str]:
         return {}
 
 
-def host_names(scan: Scan, own: Dict[str, str]) -> Dict[str, str]:
+def host_names(scan: Scan, own: dict[str, str]) -> dict[str, str]:
     """The namespaces of process 1 as we see it.
 
     Where they are unreadable, which happens even to root, those of kthreadd if our pid namespace is the initial
@@ -168,11 +164,11 @@ def host_names(scan: Scan, own: Dict[str, str]) -> Dict[str, str]:
     return {kind: found[kind] for kind in TYPES if kind in found}
 
 
-def mark_initial(scan: Scan, own: Dict[str, str]) -> None:
+def mark_initial(scan: Scan, own: dict[str, str]) -> None:
     """Tell which namespaces the kernel booted with; None where an older kernel leaves it open (net and mnt)."""
     fixed = {"%s:[%d]" % (kind, inode) for kind, inode in INITIAL_INODES.items()}
     second = scan.processes.get(2)
-    kernel: Iterable[Optional[str]] = ()
+    kernel: Iterable[str | None] = ()
     if own.get("pid") == "pid:[%d]" % INITIAL_INODES["pid"] and second is not None and second.kernel:
         kernel = second.namespaces
     told = set(kernel)
@@ -190,5 +186,5 @@ def mark_initial(scan: Scan, own: Dict[str, str]) -> None:
             namespace.initial = name in told
 
 
-def _by_type(names: Iterable[Optional[str]]) -> Dict[str, str]:
+def _by_type(names: Iterable[str | None]) -> dict[str, str]:
     return {kind: name for kind, name in zip(TYPES, names) if name is not None}

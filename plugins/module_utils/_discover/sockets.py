@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Network namespaces held by a socket only: pidfd_getfd(2) and the ioctl SIOCGSKNS.
 
 A socket keeps the namespace it was made in, whatever its process joins later. The copy of the descriptor that is
@@ -15,7 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, Tuple
 
 from .._kernel import nsfs, pidfd
 from .._kernel.libc import KernelLacks
@@ -61,9 +57,9 @@ class _Search:
     def __init__(self, scan: Scan, child: Child) -> None:
         self._scan = scan
         self._child = child
-        self.told: Dict[str, str] = {}
+        self.told: dict[str, str] = {}
 
-    def ask(self, asked: List[Asked]) -> None:
+    def ask(self, asked: list[Asked]) -> None:
         """Ask for some sockets at once; when that hangs, process by process: only the culprit's are lost."""
         try:
             self._ask(asked)
@@ -74,9 +70,9 @@ class _Search:
                 except TimeoutError:
                     self._scan.problems.add("sockets", TIMED_OUT, len(alone))
 
-    def _ask(self, asked: List[Asked]) -> None:
+    def _ask(self, asked: list[Asked]) -> None:
         body = json.dumps([holder[:3] for dummy, holder in asked]).encode("ascii")
-        results: List[Any] = json.loads(self._child.ask(_ASK, body)[0])
+        results: list[Any] = json.loads(self._child.ask(_ASK, body)[0])
         for (socket, holder), result in zip(asked, results):
             if isinstance(result, str):
                 if holder.tid is None:
@@ -106,7 +102,7 @@ class _Search:
         for socket, name in self.told.items():
             for holder in scan.sockets[socket]:
                 if name != scan.names_of(holder.pid)[NET]:
-                    details: Dict[str, object] = {
+                    details: dict[str, object] = {
                         "pid": holder.pid, "comm": scan.processes[holder.pid].comm, "descriptor": holder.descriptor
                     }
                     if holder.tid is not None:
@@ -114,15 +110,15 @@ class _Search:
                     scan.pin(name, "socket", (holder.pid, holder.tid), **details)
 
 
-def _by_process(asked: List[Asked]) -> Iterator[List[Asked]]:
+def _by_process(asked: list[Asked]) -> Iterator[list[Asked]]:
     for pid in sorted({holder.pid for dummy, holder in asked}):
         yield [(socket, holder) for socket, holder in asked if holder.pid == pid]
 
 
 def _prepare() -> Answer:
-    kept: Dict[int, int] = {}
+    kept: dict[int, int] = {}
 
-    def answer(what: bytes, body: bytes, dummy: Optional[int]) -> Tuple[bytes, Optional[int]]:
+    def answer(what: bytes, body: bytes, dummy: int | None) -> tuple[bytes, int | None]:
         if what == _OPEN:
             return b"", kept.pop(int(body))
         for netns in kept.values():
@@ -133,9 +129,9 @@ def _prepare() -> Answer:
     return answer
 
 
-def _netns_of_each(asked: List[Tuple[int, Optional[int], int]], kept: Dict[int, int]) -> Iterator[Any]:
+def _netns_of_each(asked: list[tuple[int, int | None, int]], kept: dict[int, int]) -> Iterator[Any]:
     """For each socket the inode of its namespace, an errno below zero, or the call that this kernel lacks."""
-    opened: Dict[int, int] = {}
+    opened: dict[int, int] = {}
     try:
         for pid, tid, descriptor in asked:
             # A thread with a table of its own is named by its tid (PIDFD_THREAD, Linux 6.9).
@@ -153,7 +149,7 @@ def _netns_of_each(asked: List[Tuple[int, Optional[int], int]], kept: Dict[int, 
             os.close(handle)
 
 
-def _netns_of(process: int, descriptor: int, kept: Dict[int, int]) -> int:
+def _netns_of(process: int, descriptor: int, kept: dict[int, int]) -> int:
     copy = pidfd.pidfd_getfd(process, descriptor)
     try:
         if not _is_socket(copy):

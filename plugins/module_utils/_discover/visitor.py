@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """A child process that joins mount namespaces and reads or opens there what we ask for.
 
 Paths of another mount namespace cannot be resolved from ours without trusting its /proc/PID/root, and resolving them
@@ -12,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import List, Optional, Tuple
 
 from .._kernel.namespaces import TYPES, setns
 from .._kernel.prctl import set_dumpable
@@ -32,7 +27,7 @@ class Visitor:
         """Enter a mount namespace. Raises OSError: EPERM without CAP_SYS_ADMIN over it and CAP_SYS_CHROOT."""
         self._child.ask(_JOIN, b"", descriptor)
 
-    def namespace_mounts(self) -> Tuple[List[bytes], bool]:
+    def namespace_mounts(self) -> tuple[list[bytes], bool]:
         """The lines of mountinfo, as seen from inside, that are mounts of namespaces, and whether these are all."""
         reply = self._child.ask(_MOUNTS)[0]
         return reply[1:].split(b"\n"), reply[:1] == b"*"
@@ -54,7 +49,7 @@ def _prepare(device: int) -> Answer:
     # Opened before anything is joined: afterwards /proc is whatever the namespace has there.
     procfs = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def answer(what: bytes, body: bytes, descriptor: Optional[int]) -> Tuple[bytes, Optional[int]]:
+    def answer(what: bytes, body: bytes, descriptor: int | None) -> tuple[bytes, int | None]:
         if what == _JOIN:
             if descriptor is None:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -70,7 +65,7 @@ def _prepare(device: int) -> Answer:
 def _namespace_lines(procfs: int) -> bytes:
     descriptor = os.open("self/mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=procfs)
     try:
-        kept: List[bytes] = []
+        kept: list[bytes] = []
         rest, size = b"", 0
         while size < _MOST:
             chunk = os.read(descriptor, 1 << 16)

@@ -1,13 +1,9 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Processes to containers: who belongs to which, and what is known of each."""
 from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Iterable, Iterator
 
 from .._kernel.proc import GONE
 from .._model.container import Container
@@ -30,7 +26,7 @@ class Tree:
         self.claim = claim
         self.members = list(members)
         self.state = State(known=True)
-        self.init: Optional[Process] = None
+        self.init: Process | None = None
 
     @property
     def what(self) -> str:
@@ -43,7 +39,7 @@ class Tree:
         return self.init or min(own or self.members, key=lambda process: process.age)
 
 
-def containers(view: View) -> List[Container]:
+def containers(view: View) -> list[Container]:
     """Every container of a scan, by engine and name; what could not be seen is in the problems."""
     texts = b"\n".join({process.cgroup for process in view.processes.values()})
     comms = {process.comm for process in view.processes.values()}
@@ -52,7 +48,7 @@ def containers(view: View) -> List[Container]:
         for entry in ENTRIES
         if comms.intersection(entry.comms) or (re.search(entry.mark, texts) if entry.mark else view.suspects)
     }
-    taken: Dict[int, Tree] = {}
+    taken: dict[int, Tree] = {}
     trees = list(_by_cgroup(view, engines, taken)) if engines else []
     if view.suspects:
         trees += _by_init(view, engines, taken)
@@ -63,8 +59,8 @@ def containers(view: View) -> List[Container]:
     return sorted(found, key=lambda container: (container.engine, container.name, container.id))
 
 
-def _by_cgroup(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -> Iterator[Tree]:
-    texts: Dict[bytes, List[Process]] = {}
+def _by_cgroup(view: View, engines: dict[str, Engine], taken: dict[int, Tree]) -> Iterator[Tree]:
+    texts: dict[bytes, list[Process]] = {}
     for process in view.processes.values():
         if process.cgroup and not process.kernel:
             texts.setdefault(process.cgroup, []).append(process)
@@ -77,7 +73,7 @@ def _by_cgroup(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -
             cgroups.read(step)
             if cgroups.claim is not None:
                 view.inside.update(process.pid for process in members)
-    trees: Dict[Tuple[object, ...], Tree] = {}
+    trees: dict[tuple[object, ...], Tree] = {}
     for members in texts.values():
         claim = cgroups_of(view, members[0]).claim
         if claim is not None:
@@ -99,7 +95,7 @@ def _by_cgroup(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -
             yield tree
 
 
-def _look(view: View, engines: Dict[str, Engine], tree: Tree) -> None:
+def _look(view: View, engines: dict[str, Engine], tree: Tree) -> None:
     """Ask the engine, and find the process that proves its word: same pid and, where told, same start time."""
     state = engines[tree.claim.engine].look(tree.claim, view)
     if state is None:
@@ -121,7 +117,7 @@ def _look(view: View, engines: Dict[str, Engine], tree: Tree) -> None:
     tree.state = state
 
 
-def _genuine(view: View, tree: Tree) -> List[Process]:
+def _genuine(view: View, tree: Tree) -> list[Process]:
     """The members that do not only call themselves so: who may make cgroups may name them as engines do."""
     if tree.init is not None:
         prefix = cgroups_of(view, tree.init).prefix
@@ -136,9 +132,9 @@ def _genuine(view: View, tree: Tree) -> List[Process]:
     return []
 
 
-def _by_init(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -> List[Tree]:
+def _by_init(view: View, engines: dict[str, Engine], taken: dict[int, Tree]) -> list[Tree]:
     """Trees that no cgroup tells: a first process, and its descendants in own namespaces."""
-    trees: List[Tree] = []
+    trees: list[Tree] = []
     known = {tree.claim.key: tree for tree in taken.values()}
     for engine in engines.values():
         for claim, init in engine.inits(view) if engine.inits is not None else ():
@@ -158,7 +154,7 @@ def _by_init(view: View, engines: Dict[str, Engine], taken: Dict[int, Tree]) -> 
     return [tree for tree in trees if tree.members]
 
 
-def _adopt(view: View, taken: Dict[int, Tree]) -> None:
+def _adopt(view: View, taken: dict[int, Tree]) -> None:
     """Processes in own namespaces whose ancestor or namespace is a container's belong to it."""
     owners = _owners(view, taken)
     for process in sorted(view.processes.values(), key=lambda process: process.age):
@@ -169,7 +165,7 @@ def _adopt(view: View, taken: Dict[int, Tree]) -> None:
                 taken[process.pid] = tree
 
 
-def _unknown(view: View, taken: Dict[int, Tree]) -> List[Tree]:
+def _unknown(view: View, taken: dict[int, Tree]) -> list[Tree]:
     from . import unknown
 
     trees = [Tree(claim, members) for claim, members in unknown.groups(view, taken)]
@@ -181,10 +177,10 @@ def _unknown(view: View, taken: Dict[int, Tree]) -> List[Tree]:
     return trees
 
 
-def _outermost(view: View, trees: List[Tree], taken: Dict[int, Tree]) -> List[Tree]:
+def _outermost(view: View, trees: list[Tree], taken: dict[int, Tree]) -> list[Tree]:
     """One tree, one entry: what lives in another container is part of it."""
     owners = _owners(view, taken)
-    into: Dict[int, Tree] = {}
+    into: dict[int, Tree] = {}
 
     def outermost(tree: Tree) -> Tree:
         while id(tree) in into:
@@ -202,9 +198,9 @@ def _outermost(view: View, trees: List[Tree], taken: Dict[int, Tree]) -> List[Tr
     return [tree for tree in trees if id(tree) not in into]
 
 
-def _owners(view: View, taken: Dict[int, Tree]) -> Dict[Optional[str], Tree]:
+def _owners(view: View, taken: dict[int, Tree]) -> dict[str | None, Tree]:
     """Whose a pid or mount namespace is: the oldest's, where containers share one."""
-    owners: Dict[Optional[str], Tree] = {}
+    owners: dict[str | None, Tree] = {}
     for process in sorted((view.processes[pid] for pid in taken), key=lambda process: process.age):
         for at in (PID, MNT):
             if at in view.differs(process):
@@ -212,8 +208,8 @@ def _owners(view: View, taken: Dict[int, Tree]) -> Dict[Optional[str], Tree]:
     return owners
 
 
-def _around(view: View, process: Process, taken: Dict[int, Tree], owners: Dict[Optional[str], Tree],
-            inner: Optional[Tree] = None) -> Optional[Tree]:
+def _around(view: View, process: Process, taken: dict[int, Tree], owners: dict[str | None, Tree],
+            inner: Tree | None = None) -> Tree | None:
     """The container that a process (or the container C(inner) that it leads) lives in."""
     for above in view.ancestors(process):
         if taken.get(above.pid, inner) is not inner:
@@ -233,7 +229,7 @@ def _around(view: View, process: Process, taken: Dict[int, Tree], owners: Dict[O
     return found if found is None or process not in view.ancestors(found.leader(view)) else None
 
 
-def _describe(view: View, tree: Tree) -> Optional[Container]:
+def _describe(view: View, tree: Tree) -> Container | None:
     leader, state, claim = tree.leader(view), tree.state, tree.claim
     told = Confinement()
     try:

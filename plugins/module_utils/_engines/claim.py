@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What tells that processes are a container: components of a cgroup path, and what an engine adds."""
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterable, NamedTuple, Sequence
 
 from .._kernel.proc import Cgroup, parse_cgroups
 from .._model.container import Pod
@@ -25,11 +21,11 @@ class Claim(NamedTuple):
     engine: str
     id: str
     depth: int = 0
-    hints: Dict[str, str] = {}
-    owner: Optional[int] = None
+    hints: dict[str, str] = {}
+    owner: int | None = None
 
     @property
-    def key(self) -> Tuple[str, str, str, Optional[int]]:
+    def key(self) -> tuple[str, str, str, int | None]:
         """Users, and namespaces of containerd, may each have a container of the same id."""
         return self.engine, self.id, self.hints.get("namespace", ""), self.owner
 
@@ -43,16 +39,16 @@ class State:
     def __init__(self, known: bool = False) -> None:
         self.known = known
         self.running = True
-        self.pid: Optional[int] = None
-        self.start_time: Optional[int] = None
-        self.name: Optional[str] = None
-        self.image: Optional[str] = None
-        self.user: Optional[str] = None
-        self.labels: Dict[str, str] = {}
-        self.pod: Optional[Pod] = None
+        self.pid: int | None = None
+        self.start_time: int | None = None
+        self.name: str | None = None
+        self.image: str | None = None
+        self.user: str | None = None
+        self.labels: dict[str, str] = {}
+        self.pod: Pod | None = None
         self.infra = False
-        self.status: Optional[str] = None
-        self.trouble: Optional[OSError] = None
+        self.status: str | None = None
+        self.trouble: OSError | None = None
 
 
 class Engine(NamedTuple):
@@ -62,10 +58,10 @@ class Engine(NamedTuple):
     only the running engine can explain. C(inits): first processes of containers that no cgroup tells.
     """
 
-    look: Callable[[Claim, View], Optional[State]]
-    claim: Optional[Callable[[Sequence[str]], Optional[Claim]]] = None
-    settle: Optional[Callable[[View, Sequence[str]], Optional[Claim]]] = None
-    inits: Optional[Callable[[View], Iterable[Tuple[Claim, Process]]]] = None
+    look: Callable[[Claim, View], State | None]
+    claim: Callable[[Sequence[str]], Claim | None] | None = None
+    settle: Callable[[View, Sequence[str]], Claim | None] | None = None
+    inits: Callable[[View], Iterable[tuple[Claim, Process]]] | None = None
 
 
 class Cgroups:
@@ -75,12 +71,12 @@ class Cgroups:
     """
 
     def __init__(self, raw: bytes) -> None:
-        self.paths: List[Cgroup] = sorted(parse_cgroups(raw), key=_order)
-        self.claim: Optional[Claim] = None
+        self.paths: list[Cgroup] = sorted(parse_cgroups(raw), key=_order)
+        self.claim: Claim | None = None
         self.prefix = ""
         self.path = next((cgroup.path for cgroup in self.paths if cgroup.path != "/"), "/" if self.paths else "")
 
-    def read(self, claimants: Iterable[Callable[[Sequence[str]], Optional[Claim]]]) -> None:
+    def read(self, claimants: Iterable[Callable[[Sequence[str]], Claim | None]]) -> None:
         """Take the outermost claim of the first path that has one; a claim already made wins a tie."""
         for path in dict.fromkeys(cgroup.path for cgroup in self.paths):
             parts = path.strip("/").split("/")
@@ -94,7 +90,7 @@ class Cgroups:
 
 
 def cgroups_of(view: View, process: Process) -> Cgroups:
-    known: Dict[bytes, Cgroups] = view.once("cgroups", dict)
+    known: dict[bytes, Cgroups] = view.once("cgroups", dict)
     if process.cgroup not in known:
         known[process.cgroup] = Cgroups(process.cgroup)
     return known[process.cgroup]
@@ -105,7 +101,7 @@ def is_id(name: str) -> bool:
     return len(name) == 64 and HEX.issuperset(name)
 
 
-def owner_of(parts: Sequence[str]) -> Optional[int]:
+def owner_of(parts: Sequence[str]) -> int | None:
     """The user below whose slice or manager a path is; None for root's."""
     for part in parts:
         prefix, at, number = part.rpartition(".")[0].rpartition("@" if part.startswith("user@") else "-")
@@ -114,14 +110,14 @@ def owner_of(parts: Sequence[str]) -> Optional[int]:
     return None
 
 
-def scope_id(part: str, prefix: str) -> Optional[str]:
+def scope_id(part: str, prefix: str) -> str | None:
     """The id in C(prefix-ID.scope) (systemd driver), C(prefix-ID) (cgroupfs), C(slice:prefix:ID) (both mixed up)."""
     part = part[:-6] if part.endswith(".scope") else part
     before, found = part[:-64], part[-64:]
     return found if is_id(found) and (before == prefix + "-" or before.endswith(":%s:" % prefix)) else None
 
 
-def pod_uid(parts: Sequence[str]) -> Optional[str]:
+def pod_uid(parts: Sequence[str]) -> str | None:
     """The Kubernetes pod a path lies in: C(pod<uid>), C(kubepods-burstable-pod<uid>.slice)."""
     for part in parts:
         before, found, uid = part.partition(".slice")[0].rpartition("pod")

@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What the kernel says of a container: capabilities, seccomp, LSM label, user, unit, whether it is frozen."""
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from .._kernel.capabilities import capability_names
 from .._kernel.proc import Mount, text
@@ -25,17 +21,17 @@ _SECCOMP = {"0": "disabled", "1": "strict", "2": "filter"}
 class Confinement(NamedTuple):
     """None where it was not told. C(user): UID:GID as the process's user namespace sees them."""
 
-    capabilities: Dict[str, List[str]] = {}
-    seccomp: Optional[str] = None
-    no_new_privs: Optional[bool] = None
-    user: Optional[str] = None
-    lsm: Optional[str] = None
+    capabilities: dict[str, list[str]] = {}
+    seccomp: str | None = None
+    no_new_privs: bool | None = None
+    user: str | None = None
+    lsm: str | None = None
 
 
 def confinement(view: View, process: Process) -> Confinement:
     """Read status and attr. Raises OSError (ENOENT, ESRCH: the process is gone)."""
     status = view.proc.status(process.pid)
-    sets: Dict[str, List[str]] = {}
+    sets: dict[str, list[str]] = {}
     for name, field in _SETS:
         try:
             sets[name] = capability_names(int(status[field], 16))
@@ -48,7 +44,7 @@ def confinement(view: View, process: Process) -> Confinement:
     )
 
 
-def unit_of(path: str) -> Optional[str]:
+def unit_of(path: str) -> str | None:
     """The innermost systemd service or scope of a cgroup path."""
     return next((line(part) for part in reversed(path.split("/")) if part.endswith((".service", ".scope"))), None)
 
@@ -71,7 +67,7 @@ def frozen(view: View, cgroups: Cgroups) -> bool:
     return False
 
 
-def _lsm(view: View, pid: int) -> Optional[str]:
+def _lsm(view: View, pid: int) -> str | None:
     # The label of SELinux, AppArmor or Smack; without any of them the kernel answers EINVAL.
     for path in (("attr", "current"), ("attr", "apparmor", "current")):
         try:
@@ -81,7 +77,7 @@ def _lsm(view: View, pid: int) -> Optional[str]:
     return None
 
 
-def _user(view: View, process: Process, status: Dict[str, str]) -> Optional[str]:
+def _user(view: View, process: Process, status: dict[str, str]) -> str | None:
     ids = []
     for field, name in (("Uid", "uid_map"), ("Gid", "gid_map")):
         try:
@@ -94,7 +90,7 @@ def _user(view: View, process: Process, status: Dict[str, str]) -> Optional[str]
     return "%d:%d" % tuple(ids)
 
 
-def inside(view: View, pid: int, name: str, number: int) -> Optional[int]:
+def inside(view: View, pid: int, name: str, number: int) -> int | None:
     """What an id is in a process's user namespace by its uid_map or gid_map; None: not mapped."""
     try:
         rows = view.proc.read(pid, name, limit=65536).split(b"\n")
@@ -109,8 +105,8 @@ def inside(view: View, pid: int, name: str, number: int) -> Optional[int]:
     return None
 
 
-def _mounts(view: View) -> Dict[str, Mount]:
-    found: Dict[str, Mount] = {}
+def _mounts(view: View) -> dict[str, Mount]:
+    found: dict[str, Mount] = {}
     try:
         for mount in view.proc.mounts("self"):
             names = {"cgroup": mount.path.rpartition("/")[2].split(","), "cgroup2": ["unified"]}.get(mount.fstype, [])

@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """containerd without Kubernetes (ctr, nerdctl): C(/NAMESPACE/ID); a shim a container, whose cwd is the bundle."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Iterator, Sequence
 
 from .._model.process import Process
 from .claim import Claim, Engine, State, is_id, owner_of
@@ -22,27 +18,27 @@ _STATE = "/run/containerd"
 class Task:
     """A container that containerd runs. C(bundle): its folder, None where we may not see it."""
 
-    def __init__(self, namespace: str, name: str, bundle: Optional[str], owner: Optional[int]) -> None:
+    def __init__(self, namespace: str, name: str, bundle: str | None, owner: int | None) -> None:
         self.namespace = namespace
         self.id = name
         self.bundle = bundle
         self.owner = owner
-        self.shims: Set[int] = set()
-        self.trouble: Optional[OSError] = None
-        self._config: Optional[Dict[str, Any]] = None
+        self.shims: set[int] = set()
+        self.trouble: OSError | None = None
+        self._config: dict[str, Any] | None = None
 
     @property
     def engine(self) -> str:
         return {"k8s.io": "cri", "moby": "docker", "plugins.moby": "docker"}.get(self.namespace, "containerd")
 
-    def config(self, view: View) -> Dict[str, Any]:
+    def config(self, view: View) -> dict[str, Any]:
         if self._config is None:
             lookup = Lookup(view, self.owner)
             self._config = lookup.json(self.bundle + "/config.json") if self.bundle is not None else {}
             self.trouble = self.trouble or lookup.trouble
         return self._config
 
-    def init(self, view: View) -> Optional[Init]:
+    def init(self, view: View) -> Init | None:
         """As the runtime recorded it; without start time where only the shim did."""
         lookup = Lookup(view, self.owner)
         # All tasks of a folder have the same runtime root as a rule: the options of one are read.
@@ -55,7 +51,7 @@ class Task:
         self.trouble = self.trouble or lookup.trouble
         return found
 
-    def read(self, state: State, view: View) -> Dict[str, Any]:
+    def read(self, state: State, view: View) -> dict[str, Any]:
         """Fill in what every task has; return the bundle's annotations."""
         init, config = self.init(view), self.config(view)
         # A living shim vouches for a task, whatever can be read.
@@ -71,18 +67,18 @@ class Task:
         return absolute(options.get("root") or options.get("Root")) or _on_host(_STATE + "/runc", self.owner)
 
 
-def task_of(view: View, claim: Claim) -> Optional[Task]:
+def task_of(view: View, claim: Claim) -> Task | None:
     namespace = claim.hints.get("namespace")
     found = believed(claim, tasks(view).get(claim.id, ()))
     return next((task for task in found if namespace is None or task.namespace == namespace), None)
 
 
-def tasks(view: View) -> Dict[str, List[Task]]:
+def tasks(view: View) -> dict[str, list[Task]]:
     """The running tasks by id, from the shims' command lines and folders."""
     return view.once("containerd tasks", lambda: _tasks(view))
 
 
-def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
+def settle(view: View, parts: Sequence[str]) -> Claim | None:
     known = tasks(view)
     for depth, part in enumerate(parts) if known else ():
         # ctr: /NAMESPACE/ID. nerdctl: nerdctl-ID.scope. CRI with the cgroupfs driver: /kubepods/.../ID.
@@ -96,7 +92,7 @@ def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
+def inits(view: View) -> Iterator[tuple[Claim, Process]]:
     for task in [task for same in tasks(view).values() for task in same]:
         if task.bundle is not None and any(view.loose(pid) for pid in task.shims):
             recorded = number(Lookup(view, task.owner).text(task.bundle + "/init.pid", 64))
@@ -118,11 +114,11 @@ def look(claimed: Claim, view: View) -> State:
     return state
 
 
-def _tasks(view: View) -> Dict[str, List[Task]]:
-    found: Dict[Tuple[str, str, Optional[int]], Task] = {}
-    folders: Dict[Tuple[str, str, Optional[int]], Set[int]] = {}
+def _tasks(view: View) -> dict[str, list[Task]]:
+    found: dict[tuple[str, str, int | None], Task] = {}
+    folders: dict[tuple[str, str, int | None], set[int]] = {}
 
-    def add(namespace: str, name: str, bundle: Optional[str], owner: Optional[int], shims: Set[int]) -> None:
+    def add(namespace: str, name: str, bundle: str | None, owner: int | None, shims: set[int]) -> None:
         found.setdefault((namespace, name, owner), Task(namespace, name, bundle, owner)).shims.update(shims)
 
     for shim in supervisors(view, "containerd-shim"):
@@ -140,20 +136,20 @@ def _tasks(view: View) -> Dict[str, List[Task]]:
             if not name.startswith("."):
                 add(namespace, name, "%s/%s" % (folder, name), owner, shims)
         lookup.report("tasks of containerd")
-    by_name: Dict[str, List[Task]] = {}
+    by_name: dict[str, list[Task]] = {}
     for task in found.values():
         by_name.setdefault(task.id, []).append(task)
     return by_name
 
 
-def _on_host(path: str, owner: Optional[int]) -> str:
+def _on_host(path: str, owner: int | None) -> str:
     # Where the host sees what containerd-rootless.sh calls /run/containerd.
     if owner is not None and path.startswith(_STATE + "/"):
         return "/run/user/%d/containerd%s" % (owner, path[len(_STATE):])
     return path
 
 
-def _stored(task: Task, view: View) -> Tuple[Optional[str], Dict[str, str]]:
+def _stored(task: Task, view: View) -> tuple[str | None, dict[str, str]]:
     roots = view.once("containerd roots", lambda: list(dict.fromkeys(_roots(view))))
     for root, owner in [(root, owner) for root, owner in roots if owner == task.owner]:
         path = root + "/io.containerd.metadata.v1.bolt/meta.db"
@@ -167,14 +163,14 @@ def _stored(task: Task, view: View) -> Tuple[Optional[str], Dict[str, str]]:
     return None, {}
 
 
-def _database(view: View, path: str, owner: Optional[int]) -> Bolt:
+def _database(view: View, path: str, owner: int | None) -> Bolt:
     lookup = Lookup(view, owner)
     database = Bolt(lookup.raw(path, 16 << 20) or b"")
     lookup.report("database of containerd")
     return database
 
 
-def _roots(view: View) -> Iterator[Tuple[str, Optional[int]]]:
+def _roots(view: View) -> Iterator[tuple[str, int | None]]:
     for daemon in supervisors(view, "containerd"):
         usual, config = "/var/lib/containerd", "/etc/containerd/config.toml"
         if daemon.owner is not None:

@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Kubernetes through containerd: C(cri-containerd-ID.scope), C(/kubepods/.../podUID/ID); the bundle's annotations."""
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, is_id, pod_uid, scope_id
@@ -17,7 +13,7 @@ _PREFIX = "io.kubernetes.cri."
 _BUNDLE = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/"
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     for depth, part in enumerate(parts):
         found = scope_id(part, "cri-containerd")
         if found is not None:
@@ -25,7 +21,7 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
+def settle(view: View, parts: Sequence[str]) -> Claim | None:
     for depth, part in enumerate(parts):
         uid = pod_uid(parts[:depth]) if is_id(part) else None
         if uid is not None:
@@ -34,7 +30,7 @@ def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def _claim(found: str, depth: int, pod: Optional[str]) -> Claim:
+def _claim(found: str, depth: int, pod: str | None) -> Claim:
     return Claim("cri", found, depth, {"namespace": "k8s.io", "pod": pod or ""})
 
 

@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """CRI-O: C(crio-ID.scope) or C(crio-ID) in a pod's cgroup; the bundle's annotations."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Optional, Sequence
+from typing import Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, pod_uid, scope_id
@@ -18,7 +14,7 @@ _PREFIX = "io.kubernetes.cri-o."
 _STORAGES = ("/run/containers/storage", "/var/lib/containers/storage")
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     """conmon's own cgroups (C(crio-conmon-ID.scope)) are on the host."""
     for depth, part in enumerate(parts):
         found = scope_id(part, "crio")

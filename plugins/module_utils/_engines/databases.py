@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Readers of bbolt (go.etcd.io/bbolt page.go, bucket.go, db.go) and SQLite (sqlite.org/fileformat2.html) files.
 
 They may be cut off, torn by a write at this moment, or a hostile user's: every offset is checked, the work is bounded,
@@ -10,7 +6,7 @@ what does not fit is not there, nothing raises. The sqlite3 module would run the
 from __future__ import annotations
 
 import struct
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Iterator, List, Optional, Tuple
 
 _MAX_ENTRIES = 1 << 18  # of all that is asked of one bbolt file
 _MAX_BYTES = 64 << 20  # of all rows of a SQLite file
@@ -19,7 +15,7 @@ Entry = Tuple[memoryview, bool, memoryview]  # key, whether it is a bucket, valu
 Row = List[Optional[bytes]]
 
 
-def _at(layout: str, data: Union[bytes, memoryview], offset: int) -> Tuple[int, ...]:
+def _at(layout: str, data: bytes | memoryview, offset: int) -> tuple[int, ...]:
     """The numbers at an offset, all zero where the data ends before."""
     size = struct.calcsize(layout)
     if 0 <= offset <= len(data) - size:
@@ -41,18 +37,18 @@ class Bolt:
             if magic == 0xED0CDAED and txid > newest and 512 <= size <= 65536:
                 newest, self._page_size, self._root = txid, size, root
 
-    def value(self, *path: str) -> Optional[bytes]:
+    def value(self, *path: str) -> bytes | None:
         bucket, value = self._find(path)
         return None if bucket or value is None else bytes(value)
 
-    def values(self, *path: str) -> Dict[bytes, bytes]:
+    def values(self, *path: str) -> dict[bytes, bytes]:
         bucket, value = self._find(path)
         entries = self._bucket(value) if bucket and value is not None else ()
         return {bytes(key): bytes(inner) for key, nested, inner in entries if not nested}
 
-    def _find(self, path: Tuple[str, ...]) -> Tuple[bool, Optional[memoryview]]:
+    def _find(self, path: tuple[str, ...]) -> tuple[bool, memoryview | None]:
         entries = self._tree(self._root)
-        found: Tuple[bool, Optional[memoryview]] = (True, None)
+        found: tuple[bool, memoryview | None] = (True, None)
         for name in path:
             wanted = name.encode("utf-8", "replace")
             found = next(((bucket, value) for key, bucket, value in entries if key == wanted), (False, None))
@@ -109,7 +105,7 @@ class Sqlite:
                     yield found
                 return
 
-    def _tree(self, root: int) -> Iterator[Tuple[Row, List[int]]]:
+    def _tree(self, root: int) -> Iterator[tuple[Row, list[int]]]:
         queue, seen = [root], {root}
         while queue:
             number = queue.pop()
@@ -150,10 +146,10 @@ class Sqlite:
         return b"".join(found)
 
 
-def _record(payload: bytes) -> Tuple[Row, List[int]]:
+def _record(payload: bytes) -> tuple[Row, list[int]]:
     """The columns of a record as text, and as numbers."""
     row: Row = []
-    numbers: List[int] = []
+    numbers: list[int] = []
     value, at = _varint(payload, 0)
     end = min(value, len(payload))
     while at < end:
@@ -166,7 +162,7 @@ def _record(payload: bytes) -> Tuple[Row, List[int]]:
     return row, numbers
 
 
-def _varint(data: bytes, at: int) -> Tuple[int, int]:
+def _varint(data: bytes, at: int) -> tuple[int, int]:
     found = 0
     for index in range(at, min(at + 9, len(data))):
         if index == at + 8:

@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Docker: C(docker-ID.scope) or C(.../docker/ID); DATA/containers/ID/config.v2.json; runc's state below EXEC."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, is_id, owner_of, scope_id
@@ -21,10 +17,10 @@ class Root(NamedTuple):
 
     data: str
     execution: str
-    owner: Optional[int] = None
+    owner: int | None = None
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     for depth, part in enumerate(parts):
         found = part if is_id(part) and depth and parts[depth - 1] == "docker" else scope_id(part, "docker")
         if found is not None:
@@ -32,7 +28,7 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def settle(view: View, parts: Sequence[str]) -> Optional[Claim]:
+def settle(view: View, parts: Sequence[str]) -> Claim | None:
     # --cgroup-parent leaves nothing of Docker in the path but the id.
     for depth, part in enumerate(parts):
         if is_id(part):
@@ -67,7 +63,7 @@ def look(claimed: Claim, view: View) -> State:
     return state
 
 
-def _describe(config: Dict[str, Any], state: State) -> None:
+def _describe(config: dict[str, Any], state: State) -> None:
     settings, now, name = mapping(config.get("Config")), mapping(config.get("State")), config.get("Name")
     state.known = True
     state.name = line(name.lstrip("/") if isinstance(name, str) else None)
@@ -84,8 +80,8 @@ def _describe(config: Dict[str, Any], state: State) -> None:
         state.name = told.get("container.name") or state.name
 
 
-def _ids(view: View) -> Set[str]:
-    found: Set[str] = set()
+def _ids(view: View) -> set[str]:
+    found: set[str] = set()
     for root in _roots(view):
         lookup = Lookup(view, root.owner)
         found.update(lookup.listdir(root.data + "/containers"))
@@ -93,7 +89,7 @@ def _ids(view: View) -> Set[str]:
     return found
 
 
-def _roots(view: View) -> List[Root]:
+def _roots(view: View) -> list[Root]:
     return view.once("docker roots", lambda: list(dict.fromkeys(_find_roots(view))))
 
 
@@ -116,7 +112,7 @@ def _find_roots(view: View) -> Iterator[Root]:
     yield Root(absolute(settings.get("data-root")) or data, absolute(settings.get("exec-root")) or execution)
 
 
-def _candidates(claimed: Claim, task: Optional[Task], view: View) -> Iterator[Root]:
+def _candidates(claimed: Claim, task: Task | None, view: View) -> Iterator[Root]:
     bundle = task.bundle if task is not None and task.bundle is not None else ""
     # The shim's bundle names the right one of several daemons: no other has to be asked first.
     roots = believed(claimed, _roots(view))

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """State files: what is absent is no error, what cannot be read is remembered, what is read is data.
 
 Users and containers write into them: each value is bounded, of the type we want, and printable.
@@ -11,7 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .._kernel.proc import text
 from .view import View
@@ -24,17 +20,17 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 class Lookup:
     """Reads files that must belong to C(owner) (None: whoever's) and keeps the first trouble in C(trouble)."""
 
-    def __init__(self, view: View, owner: Optional[int] = None) -> None:
+    def __init__(self, view: View, owner: int | None = None) -> None:
         self._view = view
         self._owner = owner
-        self.trouble: Optional[OSError] = None
+        self.trouble: OSError | None = None
 
     def report(self, what: str) -> None:
         if self.trouble is not None:
             self._view.problems.error(what, self.trouble)
 
-    def raw(self, path: str, limit: int = 4 << 20) -> Optional[bytes]:
-        dead: List[str] = self._view.once("dead folders", list)
+    def raw(self, path: str, limit: int = 4 << 20) -> bytes | None:
+        dead: list[str] = self._view.once("dead folders", list)
         # One stuck file system costs its deadline once, not once a container.
         if not path.startswith("/"):
             return None
@@ -58,14 +54,14 @@ class Lookup:
             self.trouble = self.trouble or OSError(errno.EBADMSG, "no valid JSON", path)
             return None
 
-    def json(self, path: str) -> Dict[str, Any]:
+    def json(self, path: str) -> dict[str, Any]:
         """The object in a JSON file, an empty one where there is none."""
         return mapping(self.parse(self.raw(path), path))
 
     def text(self, path: str, limit: int = 1 << 20) -> str:
         return text(self.raw(path, limit) or b"")
 
-    def listdir(self, path: str) -> List[str]:
+    def listdir(self, path: str) -> list[str]:
         try:
             return self._view.files.listdir(path)
         except OSError as error:
@@ -83,7 +79,7 @@ def home_of(view: View, uid: int) -> str:
     return "/nonexistent"
 
 
-def toml_string(content: str, key: str, table: str = "") -> Optional[str]:
+def toml_string(content: str, key: str, table: str = "") -> str | None:
     """A string of a TOML file, by lines: C(key = "value") only."""
     now = ""
     for entry in content.split("\n"):
@@ -95,7 +91,7 @@ def toml_string(content: str, key: str, table: str = "") -> Optional[str]:
     return None
 
 
-def absolute(value: Any) -> Optional[str]:
+def absolute(value: Any) -> str | None:
     """An absolute path without a slash at its end, None for anything else."""
     return value.rstrip("/") if isinstance(value, str) and value.startswith("/") else None
 
@@ -107,23 +103,23 @@ def printable(value: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in value)
 
 
-def line(value: Any, limit: int = NAME) -> Optional[str]:
+def line(value: Any, limit: int = NAME) -> str | None:
     """At most C(limit) characters of a text, None for anything else."""
     return printable(value[:limit]) if isinstance(value, str) and value else None
 
 
-def labels(value: Any) -> Dict[str, str]:
+def labels(value: Any) -> dict[str, str]:
     """The first 64 labels of an object whose values are text, 1 KiB each."""
     items = [item for item in mapping(value).items() if item[0] and isinstance(item[1], str)]
     return {printable(key[:NAME]): printable(told[:LABEL]) for key, told in items[:MAX_LABELS]}
 
 
-def number(value: Any) -> Optional[int]:
+def number(value: Any) -> int | None:
     """A number that can be a pid or a start time, also written as text; else None."""
     if isinstance(value, str):
         value = int(value) if value.strip().isdecimal() and len(value) < 20 else None
     return value if isinstance(value, int) and value is not True and 0 < value < 1 << 63 else None
 
 
-def mapping(value: Any) -> Dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """LXC, LXD and Incus: C(lxc.payload.NAME), C(lxc.payload/NAME), C(lxc/NAME); the monitor's title says path and name."""
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, NamedTuple, Sequence
 
 from .._model.process import Process
 from .claim import Claim, Engine, State, cgroups_of
@@ -25,10 +21,10 @@ class Monitored(NamedTuple):
     id: str
     pid: int
     monitor: Supervisor
-    owner: Optional[int]
+    owner: int | None
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     """Monitors (C(lxc.monitor.NAME)) are on the host."""
     for depth, part in enumerate(parts):
         name = part[12:] if part.startswith("lxc.payload.") else part
@@ -37,7 +33,7 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
+def inits(view: View) -> Iterator[tuple[Claim, Process]]:
     for monitor in supervisors(view, *_MONITORS):
         name = _told(monitor)[1]
         for child in view.loose(monitor.process.pid) if name else ():
@@ -77,7 +73,7 @@ def _monitored(view: View) -> Iterator[Monitored]:
                 yield Monitored(claimed.id if claimed is not None else name, child.pid, monitor, monitor.owner)
 
 
-def _told(monitor: Supervisor) -> Tuple[str, str]:
+def _told(monitor: Supervisor) -> tuple[str, str]:
     """Folder and name of the container that a monitor watches, empty where it is none."""
     title = monitor.arguments[0]
     if title.startswith(_TITLE):

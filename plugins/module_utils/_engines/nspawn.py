@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """systemd-nspawn and what else is registered with machined: C(machine-NAME.scope), C(systemd-nspawn@NAME.service)."""
 from __future__ import annotations
 
 import re
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Iterator, Sequence
 
 from .._model.process import Process
 from .claim import Claim, Engine, State
@@ -17,7 +13,7 @@ from .view import View
 _UNIT = re.compile(r"(?:machine-(.+)\.scope|systemd-nspawn@(.+)\.service)")
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     """The C(supervisor) cgroup beside the C(payload) is systemd-nspawn itself."""
     for depth, part in enumerate(parts):
         unit = _UNIT.fullmatch(part)
@@ -27,14 +23,14 @@ def claim(parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def inits(view: View) -> Iterator[Tuple[Claim, Process]]:
+def inits(view: View) -> Iterator[tuple[Claim, Process]]:
     for supervisor in supervisors(view, "systemd-nspawn"):
         name = _name(supervisor)
         for child in view.loose(supervisor.process.pid) if name else ():
             yield Claim("nspawn", name, owner=supervisor.owner), child
 
 
-def look(claimed: Claim, view: View) -> Optional[State]:
+def look(claimed: Claim, view: View) -> State | None:
     """A virtual machine is none of ours."""
     state = State()
     state.name = line(claimed.id)

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What OCI runtimes leave on disk (a bundle's config.json, runc's state.json, crun's status), and what conmon tells.
 
 conmon watches each container of podman and CRI-O: its command line names id, bundle, runtime and roots.
@@ -9,7 +5,7 @@ conmon watches each container of podman and CRI-O: its command line names id, bu
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, NamedTuple
 
 from .._model.process import Process
 from .claim import Claim, is_id
@@ -27,11 +23,11 @@ class Init(NamedTuple):
     """The first process of a container as its runtime recorded it; C(start_time) in clock ticks since boot."""
 
     pid: int
-    start_time: Optional[int] = None
-    bundle: Optional[str] = None
+    start_time: int | None = None
+    bundle: str | None = None
 
 
-def runtime_state(lookup: Lookup, folder: str) -> Optional[Init]:
+def runtime_state(lookup: Lookup, folder: str) -> Init | None:
     """The init by runc's C(folder)/state.json or crun's C(folder)/status; None where there is neither."""
     raw = lookup.raw(folder + "/state.json")
     if raw is None:
@@ -47,14 +43,14 @@ def runtime_state(lookup: Lookup, folder: str) -> Optional[Init]:
     return _init(state.get("init_process_pid"), state.get("init_process_start"), where)
 
 
-def process_user(config: Dict[str, Any]) -> Optional[str]:
+def process_user(config: dict[str, Any]) -> str | None:
     """C(UID:GID) inside the container from a bundle's config.json."""
     user = mapping(mapping(config.get("process")).get("user"))
     uid, gid = user.get("uid", 0), user.get("gid", 0)
     return "%d:%d" % (uid, gid) if user and isinstance(uid, int) and isinstance(gid, int) else None
 
 
-def mount_source(config: Dict[str, Any], destination: str) -> str:
+def mount_source(config: dict[str, Any], destination: str) -> str:
     mounts = config.get("mounts")
     for mount in mounts if isinstance(mounts, list) else []:
         if mapping(mount).get("destination") == destination:
@@ -62,7 +58,7 @@ def mount_source(config: Dict[str, Any], destination: str) -> str:
     return ""
 
 
-def _init(pid: Any, start_time: Any, bundle: Any) -> Optional[Init]:
+def _init(pid: Any, start_time: Any, bundle: Any) -> Init | None:
     found = number(pid)
     return None if found is None else Init(found, number(start_time), absolute(bundle))
 
@@ -84,18 +80,18 @@ class Watched:
         self.run_root = _value(conmon.options("--exit-command-arg"), "--runroot")
 
 
-def watched(view: View, claim: Claim) -> Optional[Watched]:
+def watched(view: View, claim: Claim) -> Watched | None:
     return next(iter(believed(claim, _every(view).get(claim.id, ()))), None)
 
 
-def inits(engine: str, view: View) -> Iterator[Tuple[Claim, Process]]:
+def inits(engine: str, view: View) -> Iterator[tuple[Claim, Process]]:
     """Rootless, --cgroups=disabled."""
     for found in [found for same in _every(view).values() for found in same]:
         for child in view.loose(found.pid) if found.engine == engine else ():
             yield Claim(engine, found.id, owner=found.owner), child
 
 
-def init_of(found: Optional[Watched], name: str, owner: Optional[int], lookup: Lookup) -> Optional[Init]:
+def init_of(found: Watched | None, name: str, owner: int | None, lookup: Lookup) -> Init | None:
     base = "/run" if owner is None else "/run/user/%d" % owner
     roots = ["%s/%s" % (base, runtime) for runtime in ("crun", "runc")]
     if found is not None:
@@ -108,8 +104,8 @@ def init_of(found: Optional[Watched], name: str, owner: Optional[int], lookup: L
     return None if pid is None else Init(pid)
 
 
-def _every(view: View) -> Dict[str, List[Watched]]:
-    every: Dict[str, List[Watched]] = view.once("conmon", dict)
+def _every(view: View) -> dict[str, list[Watched]]:
+    every: dict[str, list[Watched]] = view.once("conmon", dict)
     for conmon in supervisors(view, "conmon") if not every else ():
         found = Watched(conmon)
         if is_id(found.id):
@@ -117,7 +113,7 @@ def _every(view: View) -> Dict[str, List[Watched]]:
     return every
 
 
-def _value(arguments: List[str], name: str) -> Optional[str]:
+def _value(arguments: list[str], name: str) -> str | None:
     for at, argument in enumerate(arguments):
         if argument == name:
             return absolute("".join(arguments[at + 1:at + 2]))

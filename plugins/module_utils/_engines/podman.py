@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Podman: C(libpod-ID.scope), C(libpod-ID), C(libpod-payload-ID); containers/storage's files and libpod's database."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Sequence
 
 from .._model.container import Pod
 from .claim import Claim, Engine, State, is_id, scope_id
@@ -21,10 +17,10 @@ _LIMIT = 32 << 20
 class Libpod:
     """libpod's database, which alone knows labels, users and pods: db.sql (4.4 on), bolt_state.db (before)."""
 
-    def __init__(self, lookup: Lookup, graph: str, run_root: Optional[str]) -> None:
+    def __init__(self, lookup: Lookup, graph: str, run_root: str | None) -> None:
         self._lookup = lookup
-        self._rows: Dict[str, Dict[str, Optional[bytes]]] = {"ctr": {}, "pod": {}}
-        self._bolt: Optional[Bolt] = None
+        self._rows: dict[str, dict[str, bytes | None]] = {"ctr": {}, "pod": {}}
+        self._bolt: Bolt | None = None
         # In the run root with transient storage.
         for folder in (graph, graph + "/libpod", run_root or graph):
             raw = lookup.raw(folder + "/db.sql", _LIMIT)
@@ -36,18 +32,18 @@ class Libpod:
                 return
         self._bolt = Bolt(lookup.raw(graph + "/libpod/bolt_state.db", _LIMIT) or b"")
 
-    def config(self, kind: str, name: str) -> Dict[str, Any]:
+    def config(self, kind: str, name: str) -> dict[str, Any]:
         raw = self._rows[kind].get(name) if self._bolt is None else self._bolt.value(kind, name, "config")
         return mapping(self._lookup.parse(raw, name))
 
 
-def claim(parts: Sequence[str]) -> Optional[Claim]:
+def claim(parts: Sequence[str]) -> Claim | None:
     """conmon's own cgroups (C(libpod-conmon-ID)) are on the host."""
     for depth, part in enumerate(parts):
         # libpod-payload-ID: --cgroups=split, as quadlets have it.
         found = scope_id(part, "libpod") or scope_id(part, "libpod-payload")
         if found is not None:
-            hints: Dict[str, str] = {}
+            hints: dict[str, str] = {}
             above = parts[depth - 1] if depth else ""
             # systemd: machine-libpod_pod_ID.slice (root) or user-libpod_pod_ID.slice; cgroupfs: .../PODID/libpod-ID.
             pod = above[:-6].rpartition("libpod_pod_")[2] if above.endswith(".slice") else above
@@ -87,7 +83,7 @@ def look(claimed: Claim, view: View) -> State:
     return state
 
 
-def _folder(found: Optional[Watched], name: str, owner: Optional[int], view: View) -> str:
+def _folder(found: Watched | None, name: str, owner: int | None, view: View) -> str:
     """GRAPHROOT/DRIVER-containers by conmon's bundle, storage.conf or default."""
     suffix = "/%s/userdata" % name
     if found is not None and found.bundle is not None and found.bundle.endswith(suffix):
@@ -102,10 +98,10 @@ def _folder(found: Optional[Watched], name: str, owner: Optional[int], view: Vie
     return "%s/%s-containers" % (graph, driver)
 
 
-def _stored(folder: str, owner: Optional[int], view: View) -> Dict[str, Dict[str, Any]]:
+def _stored(folder: str, owner: int | None, view: View) -> dict[str, dict[str, Any]]:
     """containers/storage's lists; containers that need not survive a crash (--rm) have one of their own."""
     lookup = Lookup(view, owner)
-    found: Dict[str, Dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in ("containers.json", "volatile-containers.json"):
         entries = lookup.parse(lookup.raw("%s/%s" % (folder, name), _LIMIT), folder)
         for entry in map(mapping, entries if isinstance(entries, list) else ()):

@@ -1,11 +1,7 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """The engines. Each is loaded only on a host that shows a mark of it: most hosts have one engine or none."""
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from .claim import Engine
 
@@ -17,12 +13,12 @@ class Entry(NamedTuple):
     """
 
     name: str
-    mark: Optional[bytes]
-    comms: Tuple[str, ...] = ()
+    mark: bytes | None
+    comms: tuple[str, ...] = ()
 
 
 # Of two claims on the same component the earlier engine wins: podman's containers are also runc's or crun's.
-ENTRIES: Tuple[Entry, ...] = (
+ENTRIES: tuple[Entry, ...] = (
     Entry("docker", rb"docker|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", ("containerd-shim",)),
     Entry("podman", rb"libpod-", ("conmon",)),
     Entry("cri", rb"cri-containerd|pod", ("containerd-shim",)),

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Plain runc and crun: ROOT/ID/state.json and ROOT/ID/status.
 
 ROOT is /run/runc or /run/crun, below /run/user/UID for a user's, or what a C(runc run) in the foreground was told.
@@ -22,7 +18,7 @@ from .view import View
 Known = Dict[Tuple[str, Optional[int]], Init]
 
 
-def settle(runtime: str, view: View, parts: Sequence[str]) -> Optional[Claim]:
+def settle(runtime: str, view: View, parts: Sequence[str]) -> Claim | None:
     """C(ID), C(runtime-ID.scope) or C(slice:runtime:ID)."""
     known = _known(runtime, view)
     for depth, part in enumerate(parts) if known else ():
@@ -33,7 +29,7 @@ def settle(runtime: str, view: View, parts: Sequence[str]) -> Optional[Claim]:
     return None
 
 
-def inits(runtime: str, view: View) -> Iterator[Tuple[Claim, Process]]:
+def inits(runtime: str, view: View) -> Iterator[tuple[Claim, Process]]:
     for (name, owner), init in _known(runtime, view).items():
         process = view.processes.get(init.pid)
         # A user may write any pid into his state: his containers have a user namespace that maps himself.
@@ -59,7 +55,7 @@ def look(runtime: str, claimed: Claim, view: View) -> State:
     return state
 
 
-def _find(known: Known, claim: Claim) -> Optional[Tuple[Init, Optional[int]]]:
+def _find(known: Known, claim: Claim) -> tuple[Init, int | None] | None:
     for owner in (claim.owner, None):
         if (claim.id, owner) in known:
             return known[(claim.id, owner)], owner
@@ -83,7 +79,7 @@ def _read(runtime: str, view: View) -> Known:
     return found
 
 
-def _roots(runtime: str, view: View) -> Iterator[Tuple[str, Optional[int]]]:
+def _roots(runtime: str, view: View) -> Iterator[tuple[str, int | None]]:
     yield "/run/" + runtime, None
     for process in supervisors(view, runtime):
         root = process.path("--root", "-root")

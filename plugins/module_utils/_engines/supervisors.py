@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """The engines' own processes: command lines tell where the state is, children are containers."""
 from __future__ import annotations
 
 import os
-from typing import Any, Iterable, Iterator, List, Optional, Set, TypeVar
+from typing import Any, Iterable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, text
 from .._model.process import PID, Process
@@ -27,14 +23,14 @@ class Supervisor:
 
     __slots__ = ("process", "arguments", "owner", "_view")
 
-    def __init__(self, process: Process, arguments: List[str], uid: int, view: View) -> None:
+    def __init__(self, process: Process, arguments: list[str], uid: int, view: View) -> None:
         self.process = process
         self.arguments = arguments
         self.owner = uid or None
         self._view = view
 
     @property
-    def cwd(self) -> Optional[str]:
+    def cwd(self) -> str | None:
         try:
             return os.readlink(self._view.proc.path(self.process.pid, "cwd"))
         except OSError as error:
@@ -42,7 +38,7 @@ class Supervisor:
                 self._view.problems.error("working directories of engines", error)
             return None
 
-    def options(self, *names: str) -> List[str]:
+    def options(self, *names: str) -> list[str]:
         """Every value of an option before C(--): C(--name value), C(--name=value), C(-n value)."""
         found, arguments = [], self.arguments[1:]
         if "--" in arguments:
@@ -58,25 +54,25 @@ class Supervisor:
     def option(self, *names: str) -> str:
         return (self.options(*names) or [""])[0]
 
-    def path(self, *names: str) -> Optional[str]:
+    def path(self, *names: str) -> str | None:
         """The first value of an option, made absolute."""
         value = self.option(*names)
         return os.path.normpath(os.path.join(self.cwd or "/", value)) if value else None
 
 
-def supervisors(view: View, *names: str) -> List[Supervisor]:
+def supervisors(view: View, *names: str) -> list[Supervisor]:
     """The engines' processes of these names outside of all containers, root's first."""
     return [found for found in view.once("supervisors", lambda: list(_find(view))) if found.process.comm in names]
 
 
-def believed(claim: Claim, words: Iterable[W]) -> List[W]:
+def believed(claim: Claim, words: Iterable[W]) -> list[W]:
     """Whose word counts for a container: its own user's first, then root's, nobody else's."""
-    said: List[Any] = list(words)
+    said: list[Any] = list(words)
     return [word for owner in dict.fromkeys((claim.owner, None)) for word in said if word.owner == owner]
 
 
 def _find(view: View) -> Iterator[Supervisor]:
-    stuck: Set[int] = set()
+    stuck: set[int] = set()
     every = [(process, view.uid(process.pid)) for process in view.processes.values() if process.comm in NAMES
              and process.pid not in view.inside]
     for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):

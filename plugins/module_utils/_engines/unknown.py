@@ -1,14 +1,10 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """Container-like trees that no engine claims: an own pid namespace, or own net and mnt with another root.
 
 No systemd service is one (PrivateTmp, PrivateNetwork and the like give it own namespaces, and a root of its own).
 """
 from __future__ import annotations
 
-from typing import Container, Dict, Iterator, List, Optional, Tuple
+from typing import Container, Iterator
 
 from .._model.process import MNT, NET, PID, Process
 from .claim import Claim, Engine, State, cgroups_of
@@ -16,9 +12,9 @@ from .confinement import unit_of
 from .view import View
 
 
-def groups(view: View, taken: Container[int]) -> Iterator[Tuple[Claim, List[Process]]]:
+def groups(view: View, taken: Container[int]) -> Iterator[tuple[Claim, list[Process]]]:
     """The trees among the processes that are in no container yet, the oldest process of each first."""
-    found: Dict[Tuple[Optional[str], ...], List[Process]] = {}
+    found: dict[tuple[str | None, ...], list[Process]] = {}
     left = [process for process in view.processes.values() if process.pid not in taken and not process.kernel]
     left.sort(key=lambda process: process.age)
     for process in left:

@@ -1,12 +1,8 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What the engines look at: one scan's processes and files, and what was found out on the way."""
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple, TypeVar
+from typing import Callable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, Proc
 from .._kernel.reader import FileReader
@@ -22,23 +18,23 @@ class View:
     C(inside): the pids that are known to be in a container; none of them is believed to be an engine.
     """
 
-    def __init__(self, processes: Dict[int, Process], proc: Proc, files: FileReader, host: Names,
-                 pid_parents: Dict[str, str], problems: Problems) -> None:
+    def __init__(self, processes: dict[int, Process], proc: Proc, files: FileReader, host: Names,
+                 pid_parents: dict[str, str], problems: Problems) -> None:
         self.processes = processes
         self.proc = proc
         self.files = files
         self.host = host
         self.pid_parents = pid_parents
         self.problems = problems
-        self.inside: Set[int] = set()
-        self._found: Dict[str, object] = {}
-        self._differs: Dict[Names, Tuple[int, ...]] = {}
+        self.inside: set[int] = set()
+        self._found: dict[str, object] = {}
+        self._differs: dict[Names, tuple[int, ...]] = {}
         # Only the live /proc has us in it; the pid may mean somebody else in a recorded one.
         own = processes.get(os.getpid()) if proc.root == "/proc" else None
         self._own: Names = own.namespaces if own is not None else host
 
     @property
-    def suspects(self) -> List[Process]:
+    def suspects(self) -> list[Process]:
         """Processes in own namespaces, one of each kind, that are more than a confined systemd service."""
         return self.once("suspects", lambda: list(self._suspects()))
 
@@ -48,7 +44,7 @@ class View:
             self._found[key] = find()
         return self._found[key]  # type: ignore[return-value]
 
-    def differs(self, process: Process) -> Tuple[int, ...]:
+    def differs(self, process: Process) -> tuple[int, ...]:
         """Where (in TYPES) a process is known to be in another namespace than the host."""
         names = process.namespaces
         found = self._differs.get(names)
@@ -68,10 +64,10 @@ class View:
         found = self.once("root of %s" % process.namespaces[MNT], lambda: self._root(process.pid))
         return found is not None and host is not None and found != host
 
-    def children(self, pid: int) -> List[Process]:
+    def children(self, pid: int) -> list[Process]:
         return self.once("children", self._children).get(pid, [])
 
-    def loose(self, pid: int) -> List[Process]:
+    def loose(self, pid: int) -> list[Process]:
         """The children in own namespaces that no container has yet."""
         return [child for child in self.children(pid) if child.pid not in self.inside and self.differs(child)]
 
@@ -92,7 +88,7 @@ class View:
             seen.add(process.pid)
             yield process
 
-    def uid(self, pid: int) -> Optional[int]:
+    def uid(self, pid: int) -> int | None:
         try:
             return int(self.proc.status(pid)["Uid"].split()[1])
         except (OSError, KeyError, IndexError, ValueError):
@@ -109,7 +105,7 @@ class View:
                 if PID in differs or (differs and not process.cgroup.rstrip().endswith(b".service")):
                     yield process
 
-    def _root(self, pid: object) -> Optional[Tuple[str, str]]:
+    def _root(self, pid: object) -> tuple[str, str] | None:
         """Device and root of the mount at "/"; of stacked ones the last covers the others. None: not told."""
         found = ("", "")
         try:
@@ -122,8 +118,8 @@ class View:
             return None
         return found
 
-    def _children(self) -> Dict[int, List[Process]]:
-        found: Dict[int, List[Process]] = {}
+    def _children(self) -> dict[int, list[Process]]:
+        found: dict[int, list[Process]] = {}
         for process in sorted(self.processes.values(), key=lambda process: process.age):
             found.setdefault(process.ppid, []).append(process)
         return found

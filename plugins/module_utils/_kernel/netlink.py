@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import struct
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Iterator
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST = 1
@@ -23,9 +23,9 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
-def attributes(data: bytes) -> Dict[int, bytes]:
+def attributes(data: bytes) -> dict[int, bytes]:
     """The attributes of a message; what is cut off or of impossible length ends the walk."""
-    found: Dict[int, bytes] = {}
+    found: dict[int, bytes] = {}
     offset = 0
     while offset + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, offset)
@@ -37,7 +37,7 @@ def attributes(data: bytes) -> Dict[int, bytes]:
     return found
 
 
-def messages(data: bytes) -> Iterator[Tuple[int, int, bytes]]:
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Type, sequence and payload of each message of a datagram; what is cut off ends the walk."""
     offset = 0
     while offset + _HEADER.size <= len(data):
@@ -60,7 +60,7 @@ class Route:
         """Close the socket."""
         self._socket.close()
 
-    def ask(self, kind: int, payload: bytes, flags: int = 0) -> Tuple[int, bytes]:
+    def ask(self, kind: int, payload: bytes, flags: int = 0) -> tuple[int, bytes]:
         """Type and payload of the one answer to a request. Raises OSError as the kernel answers it."""
         self._sequence += 1
         length = _HEADER.size + len(payload)
@@ -81,7 +81,7 @@ class Route:
                         raise OSError(code, os.strerror(code))
                 return answer, body
 
-    def nsid(self, descriptor: int) -> Optional[int]:
+    def nsid(self, descriptor: int) -> int | None:
         """The id by which this network namespace knows the one behind C(descriptor); RTM_GETNSID, Linux 4.0.
 
         None when it has none. Raises OSError.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple
 
 # ESRCH: the task was reaped after we had opened the file; ENOENT: before.
 GONE = (errno.ENOENT, errno.ESRCH)
@@ -69,7 +69,7 @@ def parse_stat(raw: bytes) -> Stat:
     return Stat(line[start + 1:end], fields[0], int(fields[1]), int(fields[6]), int(fields[17]), int(fields[19]))
 
 
-def parse_cgroups(raw: bytes) -> List[Cgroup]:
+def parse_cgroups(raw: bytes) -> list[Cgroup]:
     """Parse /proc/PID/cgroup; lines that are not of its form are passed over."""
     found = []
     for line in raw.split(b"\n"):
@@ -94,7 +94,7 @@ def unescape(field: bytes) -> bytes:
     return b"".join(out)
 
 
-def parse_mount(line: bytes) -> Optional[Mount]:
+def parse_mount(line: bytes) -> Mount | None:
     """Parse one line of mountinfo; None when it is not of that form (cut off, say)."""
     fields = line.split(b" ")
     try:
@@ -107,7 +107,7 @@ def parse_mount(line: bytes) -> Optional[Mount]:
         return None
 
 
-def parse_status(raw: bytes) -> Dict[str, str]:
+def parse_status(raw: bytes) -> dict[str, str]:
     """Parse /proc/PID/status into its fields. The Name field is escaped by the kernel and cannot forge a line."""
     found = {}
     for line in raw.split(b"\n"):
@@ -127,11 +127,11 @@ class Proc:
         """The path of an entry below the root."""
         return "/".join([self.root, *map(str, parts)])
 
-    def pids(self) -> List[int]:
+    def pids(self) -> list[int]:
         """Every process listed, in numerical order."""
         return sorted(int(name) for name in os.listdir(self.root) if name.isdecimal())
 
-    def tids(self, pid: int) -> List[int]:
+    def tids(self, pid: int) -> list[int]:
         """The threads of a process, its main thread included."""
         return sorted(int(name) for name in os.listdir(self.path(pid, "task")) if name.isdecimal())
 
@@ -140,7 +140,7 @@ class Proc:
         # O_NONBLOCK for recorded trees: a FIFO in there must not stop us.
         descriptor = os.open(self.path(*parts), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            chunks: List[bytes] = []
+            chunks: list[bytes] = []
             size = 0
             while size < limit:
                 chunk = os.read(descriptor, min(limit - size, _CHUNK))
@@ -164,7 +164,7 @@ class Proc:
         except ValueError:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "%s/%d/stat" % (self.root, pid)) from None
 
-    def namespaces(self, pid: object, tid: Optional[int] = None) -> Tuple[List[Optional[str]], Optional[OSError]]:
+    def namespaces(self, pid: object, tid: int | None = None) -> tuple[list[str | None], OSError | None]:
         """The namespaces of a process or thread: ten texts such as C(net:[4026531840]).
 
         The first eight are in the order of NAMESPACE_TYPES, the last two are pid_for_children and
@@ -180,8 +180,8 @@ class Proc:
                 # The whole of it in one go: at 5,000 processes this loop is what the scan costs.
                 return [readlink(name, dir_fd=directory) for name in _LINKS], None
             except OSError:
-                found: List[Optional[str]] = []
-                refusal: Optional[OSError] = None
+                found: list[str | None] = []
+                refusal: OSError | None = None
                 for name in _LINKS:
                     try:
                         found.append(readlink(name, dir_fd=directory))
@@ -193,12 +193,12 @@ class Proc:
         finally:
             os.close(directory)
 
-    def open_namespace(self, pid: int, link: str, tid: Optional[int] = None) -> int:
+    def open_namespace(self, pid: int, link: str, tid: int | None = None) -> int:
         """A descriptor of /proc/PID[/task/TID]/ns/LINK; the caller closes it."""
         parts = [pid, "ns", link] if tid is None else [pid, "task", tid, "ns", link]
         return os.open(self.path(*parts), os.O_RDONLY | os.O_CLOEXEC)
 
-    def descriptors(self, pid: int, tid: Optional[int] = None) -> Iterator[Tuple[int, str]]:
+    def descriptors(self, pid: int, tid: int | None = None) -> Iterator[tuple[int, str]]:
         """Number and target of each open descriptor. Only links are read: a stat() could hang on a dead NFS."""
         where = "%s/%d/fd" % (self.root, pid) if tid is None else "%s/%d/task/%d/fd" % (self.root, pid, tid)
         prefix = where + "/"
@@ -221,7 +221,7 @@ class Proc:
         """The raw /proc/PID/cgroup: thousands of processes share a few texts, so callers parse each only once."""
         return self.read(pid, "cgroup", limit=_CHUNK)
 
-    def status(self, pid: int) -> Dict[str, str]:
+    def status(self, pid: int) -> dict[str, str]:
         """The fields of /proc/PID/status."""
         return parse_status(self.read(pid, "status", limit=_CHUNK))
 

@@ -19,13 +19,13 @@ import signal
 import stat
 import struct
 import time
-from typing import Any, Collection, Dict, List, Optional
+from typing import Any, Collection
 
 _HEADER = struct.Struct("=iI")  # errno (0: fine), bytes that follow
 _LEAST_TIMEOUT = 0.1             # seconds
 
 
-def _open_regular(path: str, owner: Optional[int]) -> int:
+def _open_regular(path: str, owner: int | None) -> int:
     """A readable descriptor of a regular file, which must be C(owner)'s (a uid) where one is given; else OSError."""
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -40,14 +40,14 @@ def _open_regular(path: str, owner: Optional[int]) -> int:
         os.close(handle)
 
 
-def read_regular(path: str, limit: int, owner: Optional[int] = None) -> bytes:
+def read_regular(path: str, limit: int, owner: int | None = None) -> bytes:
     """The content of a regular file of at most C(limit) bytes, without the protection of a child.
 
     Raises OSError: EINVAL when it is no regular file, EFBIG when it is larger, EPERM when it is not C(owner)'s.
     """
     descriptor = _open_regular(path, owner)
     try:
-        chunks: List[bytes] = []
+        chunks: list[bytes] = []
         size = 0
         while size <= limit:
             chunk = os.read(descriptor, min(1 << 20, limit + 1 - size))
@@ -93,7 +93,7 @@ def readable(descriptor: int, deadline: float) -> bool:
 
 
 def _list_folder(path: str, limit: int) -> bytes:
-    names: List[str] = []
+    names: list[str] = []
     with os.scandir(path) as entries:
         for entry in entries:
             names.append(entry.name)
@@ -115,7 +115,7 @@ def _exactly(descriptor: int, size: int) -> bytes:
 def _serve(requests: int, replies: int) -> None:
     while True:
         try:
-            request: Dict[str, Any] = json.loads(_exactly(requests, struct.unpack("=I", _exactly(requests, 4))[0]))
+            request: dict[str, Any] = json.loads(_exactly(requests, struct.unpack("=I", _exactly(requests, 4))[0]))
         except (EOFError, OSError):
             return
         try:
@@ -144,7 +144,7 @@ class FileReader:
     must not use up the time of all others. Use as a context manager; the child is made at the first request.
     """
 
-    def __init__(self, root: str = "/", timeout: float = 2.0, until: Optional[float] = None) -> None:
+    def __init__(self, root: str = "/", timeout: float = 2.0, until: float | None = None) -> None:
         self._root = root.rstrip("/")
         self._timeout = timeout
         self._until = until
@@ -158,7 +158,7 @@ class FileReader:
     def __exit__(self, *dummy: object) -> None:
         self.close()
 
-    def read(self, path: str, limit: int = 4 << 20, owner: Optional[int] = None) -> bytes:
+    def read(self, path: str, limit: int = 4 << 20, owner: int | None = None) -> bytes:
         """The content of a regular file.
 
         With C(owner) the file must belong to that uid (for folders a user may write to).
@@ -166,16 +166,16 @@ class FileReader:
         """
         return self._ask({"kind": "read", "path": self._root + path, "limit": limit, "owner": owner})
 
-    def json(self, path: str, limit: int = 4 << 20, owner: Optional[int] = None) -> Any:
+    def json(self, path: str, limit: int = 4 << 20, owner: int | None = None) -> Any:
         """The content of a JSON file. Raises OSError, with EBADMSG where it is no JSON (cut off, say)."""
         try:
             return json.loads(self.read(path, limit, owner))
         except (ValueError, RecursionError):
             raise OSError(errno.EBADMSG, "no valid JSON", path) from None
 
-    def listdir(self, path: str, limit: int = 10000) -> List[str]:
+    def listdir(self, path: str, limit: int = 10000) -> list[str]:
         """At most C(limit) names of a folder, in order."""
-        names: List[str] = json.loads(self._ask({"kind": "list", "path": self._root + path, "limit": limit}))
+        names: list[str] = json.loads(self._ask({"kind": "list", "path": self._root + path, "limit": limit}))
         return names
 
     def readlink(self, path: str) -> str:
@@ -210,7 +210,7 @@ class FileReader:
         os.close(reply_out)
         self._requests, self._replies = request_out, reply_in
 
-    def _ask(self, request: Dict[str, Any]) -> bytes:
+    def _ask(self, request: dict[str, Any]) -> bytes:
         if "\0" in request["path"]:
             raise OSError(errno.EINVAL, "path with a NUL byte", request["path"])
         now = time.monotonic()

@@ -2,16 +2,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 
 @dataclass
 class Pod:
     """The pod of a container; C(namespace) and C(uid) only where Kubernetes made it."""
 
-    name: Optional[str] = None
-    namespace: Optional[str] = None
-    uid: Optional[str] = None
+    name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
 
 
 @dataclass
@@ -24,25 +24,25 @@ class Container:
     pid: int
     start_time: int
     infra: bool = False
-    image: Optional[str] = None
+    image: str | None = None
     state: str = "running"
-    user: Optional[str] = None
-    unit: Optional[str] = None
-    pod: Optional[Pod] = None
-    labels: Dict[str, str] = field(default_factory=dict)
-    cgroup: Optional[str] = None
-    capabilities: Dict[str, List[str]] = field(default_factory=dict)
-    seccomp: Optional[str] = None
-    no_new_privs: Optional[bool] = None
-    lsm: Optional[str] = None
-    namespaces: Dict[str, str] = field(default_factory=dict)
-    shared_with_host: List[str] = field(default_factory=list)
-    shared_with: Dict[str, List[str]] = field(default_factory=dict)
-    members: List[int] = field(default_factory=list)
+    user: str | None = None
+    unit: str | None = None
+    pod: Pod | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    cgroup: str | None = None
+    capabilities: dict[str, list[str]] = field(default_factory=dict)
+    seccomp: str | None = None
+    no_new_privs: bool | None = None
+    lsm: str | None = None
+    namespaces: dict[str, str] = field(default_factory=dict)
+    shared_with_host: list[str] = field(default_factory=list)
+    shared_with: dict[str, list[str]] = field(default_factory=dict)
+    members: list[int] = field(default_factory=list)
 
-    def as_dict(self, labels: bool) -> Dict[str, Any]:
+    def as_dict(self, labels: bool) -> dict[str, Any]:
         """The container as the result gives it."""
-        found: Dict[str, Any] = {
+        found: dict[str, Any] = {
             "id": self.id, "name": self.name, "engine": self.engine, "infra": self.infra, "image": self.image,
             "state": self.state, "pid": self.pid, "start_time": self.start_time, "user": self.user,
             "unit": self.unit, "pod": None if self.pod is None else vars(self.pod).copy(), "cgroup": self.cgroup,

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 
 @dataclass
@@ -12,8 +12,8 @@ class Leader:
     pid: int
     start_time: int
     comm: str
-    uid: Optional[int] = None
-    cmdline: Optional[List[str]] = None
+    uid: int | None = None
+    cmdline: list[str] | None = None
 
 
 @dataclass
@@ -25,10 +25,10 @@ class Pin:
     """
 
     kind: str
-    details: Dict[str, Any]
+    details: dict[str, Any]
     count: int = 1
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The pin as the result gives it."""
         found = {"kind": self.kind, "count": self.count}
         found.update(self.details)
@@ -42,18 +42,18 @@ class Namespace:
     name: str
     type: str
     inode: int
-    device: Optional[int] = None
-    ns_id: Optional[int] = None
-    initial: Optional[bool] = None
-    owner: Optional[str] = None
-    parent: Optional[str] = None
-    owner_uid: Optional[int] = None
+    device: int | None = None
+    ns_id: int | None = None
+    initial: bool | None = None
+    owner: str | None = None
+    parent: str | None = None
+    owner_uid: int | None = None
     processes: int = 0
-    pids: List[int] = field(default_factory=list)
-    leader: Optional[Leader] = None
-    pins: List[Pin] = field(default_factory=list)
-    containers: List[str] = field(default_factory=list)
-    nsid: Optional[int] = None
+    pids: list[int] = field(default_factory=list)
+    leader: Leader | None = None
+    pins: list[Pin] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
+    nsid: int | None = None
 
     @property
     def ref(self) -> str:

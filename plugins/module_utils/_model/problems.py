@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 REFUSED = "refused"
 VANISHED = "vanished"
@@ -16,7 +16,7 @@ class Problems:
     """Counts of (what, reason). C(complete) is true while there are none."""
 
     def __init__(self) -> None:
-        self._counts: Dict[Tuple[str, str], int] = {}
+        self._counts: dict[tuple[str, str], int] = {}
 
     def add(self, what: str, reason: str, count: int = 1) -> None:
         """Count one more thing that was not seen."""
@@ -39,7 +39,7 @@ class Problems:
         """Whether all was seen that was asked for."""
         return not self._counts
 
-    def as_list(self) -> List[Dict[str, Any]]:
+    def as_list(self) -> list[dict[str, Any]]:
         """The problems as the result gives them, the most frequent first."""
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         return [{"what": what, "reason": reason, "count": count} for (what, reason), count in ordered]

@@ -21,7 +21,7 @@ class Process:
     __slots__ = ("pid", "ppid", "start_time", "comm", "state", "threads", "kernel", "namespaces", "cgroup")
 
     def __init__(self, pid: int, ppid: int, start_time: int, comm: str, state: str, threads: int, kernel: bool,
-                 namespaces: Sequence[Optional[str]], cgroup: bytes = b"") -> None:
+                 namespaces: Sequence[str | None], cgroup: bytes = b"") -> None:
         self.pid = pid
         self.ppid = ppid
         self.start_time = start_time
@@ -33,6 +33,6 @@ class Process:
         self.cgroup = cgroup
 
     @property
-    def age(self) -> Tuple[int, int]:
+    def age(self) -> tuple[int, int]:
         """Sorts the oldest process first; pids break the tie of one clock tick."""
         return (self.start_time, self.pid)

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, the nsfleet.linux authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to the collection
 """What debug_containers reports of one host: the chosen containers, and the namespaces that are kept without a process.
 
 The dict of host_report() is what the JSON file holds and what the other forms are written from. It holds no time and no
