@@ -14,9 +14,8 @@ from ._engines.view import View
 from ._kernel.proc import GONE, Proc
 from ._kernel.reader import FileReader
 from ._model.container import Container
-from ._model.namespace import Namespace
+from ._model.inventory import TYPES, Namespace
 from ._model.problems import TRUNCATED, Problems
-from ._model.process import TYPES
 
 SCHEMA_VERSION = 1
 

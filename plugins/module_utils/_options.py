@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._discover.scan import SOURCES
-from ._model.process import TYPES
+from ._model.inventory import TYPES
 
 SUBSETS = ("namespaces", "containers")
 

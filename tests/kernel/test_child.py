@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._discover.child import Answer, Child
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.child import Answer, Child
 
 
 def prepare() -> Answer:

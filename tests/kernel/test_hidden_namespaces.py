@@ -28,7 +28,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
     nsfs,
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.namespace import Pin
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Pin
 from ansible_collections.nsfleet.linux.tests.kernel.holders import (
     bind,
     details,

@@ -16,7 +16,7 @@ from recorded.engines import docker, identity, podman
 from recorded.host import HOST, HYBRID_MOUNTS, ROOT_MOUNT, Host
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.process import TYPES
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
 
 MODULE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "ns_facts.py"
 EVERYTHING: dict[str, Any] = {"cmdline": True, "labels": True, "processes": True}

@@ -11,8 +11,8 @@ from typing import Callable, Iterator
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE, parse_mount, unescape
+from .._model.inventory import MNT
 from .._model.problems import TRUNCATED, VANISHED
-from .._model.process import MNT
 from .ancestors import describe, open_namespace
 from .scan import Scan, is_namespace
 from .visitor import Visitor

@@ -1,11 +1,9 @@
 """Namespaces of processes, and of the children they are going to have (C(*_for_children))."""
 from __future__ import annotations
 
-
 from .._kernel.proc import CHILDREN_LINKS, GONE
-from .._model.namespace import Leader
+from .._model.inventory import TYPES, Leader, Process
 from .._model.problems import REFUSED, VANISHED
-from .._model.process import TYPES, Process
 from .scan import Scan
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h

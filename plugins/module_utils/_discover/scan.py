@@ -6,9 +6,8 @@ from typing import Iterable, NamedTuple
 
 from .._kernel.netlink import Route
 from .._kernel.proc import Proc
-from .._model.namespace import Namespace, Pin
+from .._model.inventory import TYPES, Names, Namespace, Pin, Process
 from .._model.problems import TIMED_OUT, Problems
-from .._model.process import TYPES, Names, Process
 
 # The inode of the initial namespace of each type is fixed (include/linux/nsfs.h); for net and mnt since Linux 6.18.
 INITIAL_INODES = {

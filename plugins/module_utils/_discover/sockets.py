@@ -14,11 +14,11 @@ import os
 from typing import Any, Iterator, Tuple
 
 from .._kernel import nsfs, pidfd
+from .._kernel.child import Answer, Child
 from .._kernel.libc import KernelLacks
+from .._model.inventory import NET
 from .._model.problems import TIMED_OUT, UNSUPPORTED
-from .._model.process import NET
 from .ancestors import describe
-from .child import Answer, Child
 from .scan import TUN, Holder, Scan
 
 # Closed, or gone, while we looked: no loss.

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .._kernel.proc import CHILDREN_LINKS, GONE
-from .._model.process import TYPES, Process
+from .._model.inventory import TYPES, Process
 from .scan import Scan
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 
+from .._kernel.child import Answer, Child
 from .._kernel.namespaces import TYPES, setns
 from .._kernel.prctl import set_dumpable
-from .child import Answer, Child
 
 _MOST = 16 << 20  # bytes of mountinfo lines one namespace may cost
 _JOIN, _MOUNTS, _OPEN = b"J", b"M", b"O"

@@ -7,7 +7,7 @@ from typing import Iterable, Iterator
 
 from .._kernel.proc import GONE
 from .._model.container import Container
-from .._model.process import MNT, PID, TYPES, Process
+from .._model.inventory import MNT, PID, TYPES, Process
 from .claim import Cgroups, Claim, Engine, State, cgroups_of, is_id
 from .confinement import Confinement, confinement, frozen, unit_of
 from .lookup import NAME, line, printable

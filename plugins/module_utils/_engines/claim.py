@@ -5,7 +5,7 @@ from typing import Callable, Iterable, NamedTuple, Sequence
 
 from .._kernel.proc import Cgroup, parse_cgroups
 from .._model.container import Pod
-from .._model.process import Process
+from .._model.inventory import Process
 from .view import View
 
 HEX = frozenset("0123456789abcdef")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .._kernel.capabilities import capability_names
 from .._kernel.proc import Mount, text
-from .._model.process import USER, Process
+from .._model.inventory import USER, Process
 from .claim import Cgroups
 from .lookup import Lookup, line
 from .view import View

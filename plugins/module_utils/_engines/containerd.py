@@ -4,7 +4,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Iterator, Sequence
 
-from .._model.process import Process
+from .._model.inventory import Process
 from .claim import Claim, Engine, State, is_id, owner_of
 from .databases import Bolt
 from .lookup import IMAGE, Lookup, absolute, home_of, labels, line, number, toml_string

@@ -62,7 +62,7 @@ class Bolt:
 
     def _tree(self, root: int) -> Iterator[Entry]:
         queue, seen = [root], {root}
-        while queue and self._left > 0:
+        while queue and self._page_size and self._left > 0:
             offset = queue.pop() * self._page_size
             dummy, flags, count, dummy = _at("<QHHI", self._data, offset)
             if flags & 2:

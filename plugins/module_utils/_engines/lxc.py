@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Iterator, NamedTuple, Sequence
 
-from .._model.process import Process
+from .._model.inventory import Process
 from .claim import Claim, Engine, State, cgroups_of
 from .lookup import Lookup, line
 from .supervisors import Supervisor, believed, supervisors

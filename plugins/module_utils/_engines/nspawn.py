@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Sequence
 
-from .._model.process import Process
+from .._model.inventory import Process
 from .claim import Claim, Engine, State
 from .lookup import Lookup, line, number
 from .supervisors import Supervisor, believed, supervisors

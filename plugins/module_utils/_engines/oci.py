@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, NamedTuple
 
-from .._model.process import Process
+from .._model.inventory import Process
 from .claim import Claim, is_id
 from .lookup import Lookup, absolute, mapping, number
 from .supervisors import Supervisor, believed, supervisors

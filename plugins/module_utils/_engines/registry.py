@@ -40,7 +40,7 @@ def load(name: str) -> Engine:
     elif name == "cri":
         from .cri import ENGINE
     elif name == "crio":
-        from .crio import ENGINE
+        from .cri import CRIO as ENGINE
     elif name == "containerd":
         from .containerd import ENGINE
     elif name == "lxc":

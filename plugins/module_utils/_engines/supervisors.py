@@ -5,7 +5,7 @@ import os
 from typing import Any, Iterable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, text
-from .._model.process import PID, Process
+from .._model.inventory import PID, Process
 from .claim import Claim
 from .view import View
 

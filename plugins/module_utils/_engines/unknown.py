@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Container, Iterator
 
-from .._model.process import MNT, NET, PID, Process
+from .._model.inventory import MNT, NET, PID, Process
 from .claim import Claim, Engine, State, cgroups_of
 from .confinement import unit_of
 from .view import View

@@ -6,8 +6,8 @@ from typing import Callable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, Proc
 from .._kernel.reader import FileReader
+from .._model.inventory import MNT, PID, Names, Process
 from .._model.problems import Problems
-from .._model.process import MNT, PID, Names, Process
 
 T = TypeVar("T")
 

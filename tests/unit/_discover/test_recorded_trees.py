@@ -16,7 +16,7 @@ from recorded.tree import FIXED, OLDER, Tree
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan import SOURCES, host_names, is_namespace
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.process import TYPES
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
 
 BLUE, GREEN = 4026532184, 4026532185
 

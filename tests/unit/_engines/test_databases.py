@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recorded.databases import BOLT_STATE, META, unpacked
 
@@ -145,6 +145,7 @@ def test_a_bolt_file_made_to_take_long(flags: int) -> None:
 @pytest.mark.parametrize("reader", [Bolt, Sqlite])
 @settings(max_examples=100)
 @given(data=st.binary(max_size=9000))
+@example(data=bytes(8) + b"\x01\0\0\x01" + bytes(19) + b"\x01")
 def test_no_database_at_all(reader: type, data: bytes) -> None:
     database = reader(data)
     if isinstance(database, Bolt):

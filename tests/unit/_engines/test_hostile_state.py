@@ -309,8 +309,8 @@ def test_every_process_of_this_machine(tmp_path: Path) -> None:
     from ansible_collections.nsfleet.linux.plugins.module_utils._engines import attribute
     from ansible_collections.nsfleet.linux.plugins.module_utils._engines.view import View
     from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
+    from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Process
     from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import Problems
-    from ansible_collections.nsfleet.linux.plugins.module_utils._model.process import Process
 
     proc, processes = Proc(), {}
     for pid in proc.pids():

@@ -1,19 +1,23 @@
-"""A forked child for what may hang: paths of foreign mount namespaces, and descriptors of foreign processes, behind
-which there may be a FUSE server that never answers. A child that hangs costs one request.
+"""A forked child for what may hang: files of the disk, paths of foreign mount namespaces, and descriptors of foreign
+processes, behind which there may be a server that never answers. A child that hangs costs one request.
+
+It may hang for good: the kernel waits for the answer to a request that a FUSE server has taken, SIGKILL or not. So
+nobody waits for a child to end, and it has none of our streams, whose end somebody may wait for.
 """
 from __future__ import annotations
 
 import array
 import errno
+import gc
 import os
+import select
 import signal
 import socket
 import struct
 import time
-from typing import Callable, Optional, Tuple
+from typing import Callable, Collection, Optional, Tuple
 
-from .._kernel.prctl import set_pdeathsig
-from .._kernel.reader import leave_streams, readable, reap
+from .prctl import set_pdeathsig
 
 # What a request wants, its body, its descriptor -> the answer's body and descriptor. Raises OSError.
 Answer = Callable[[bytes, bytes, Optional[int]], Tuple[bytes, Optional[int]]]
@@ -22,6 +26,38 @@ _REQUEST = struct.Struct("=cI")  # what, bytes that follow
 _REPLY = struct.Struct("=iI")    # errno, bytes that follow
 _LEAST_TIMEOUT = 0.1             # seconds
 _MOST_DEATHS = 3                 # for want of memory or descriptors, say
+
+
+def readable(descriptor: int, deadline: float) -> bool:
+    """Wait until there is something to read; false at the deadline."""
+    # Not select(): a process with many descriptors may get numbers beyond its 1,024.
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    left = deadline - time.monotonic()
+    return left > 0 and bool(waiting.poll(left * 1000))
+
+
+def leave_streams(keep: Collection[int]) -> None:
+    """In a child: let go of standard input, output and error, but for descriptors in C(keep).
+
+    Ansible waits until everybody has closed the module's output.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for stream in (0, 1, 2):
+        if stream not in keep:
+            os.dup2(null, stream)
+
+
+def reap(child: int) -> None:
+    """End a child. One in uninterruptible sleep does not die: it is not waited for, our own end reaps it."""
+    try:
+        os.kill(child, signal.SIGKILL)
+        for dummy in range(50):
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return
+            time.sleep(0.002)
+    except (ProcessLookupError, ChildProcessError):
+        return
 
 
 class Child:
@@ -81,6 +117,8 @@ class Child:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # A collection in the child would write to, and so copy, every page it shares with us.
+        gc.freeze()
         self._child = os.fork()
         if self._child == 0:
             try:
@@ -135,6 +173,8 @@ def _serve(line: socket.socket, answer: Answer) -> None:
             reply, opened = answer(what, body, descriptor)
         except OSError as error:
             number = error.errno or errno.EIO
+        except Exception:  # whatever a hostile tree provokes is this request's failure only
+            number = errno.EIO
         _send(line, _REPLY.pack(number, len(reply)) + reply, opened)
         for used in (descriptor, opened):
             if used is not None:
