@@ -70,7 +70,7 @@ def _add_containers(facts: Facts, files: FileReader) -> None:
         name: space.parent for name, space in scan.namespaces.items() if space.type == "pid" and space.parent
     }
     host = tuple(facts.host.get(kind) for kind in TYPES)
-    view = View(scan.processes, scan.proc, files, host, parents, scan.problems)
+    view = View(scan.processes, scan.proc, files, host, parents, scan.problems, scan.clock.until)
     facts.containers = find_containers(view)
     holders: dict[str, list[str]] = {}
     for container in facts.containers:

@@ -8,7 +8,10 @@ from .._kernel.kcmp import compare_files
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE
 from .._model.inventory import Process
+from .._model.problems import TRUNCATED
 from .scan import TUN, Holder, Scan, is_namespace
+
+_LARGE, _MOST = 1024, 65536  # descriptors of a table
 
 
 def find(scan: Scan, pins: bool, sockets: bool) -> None:
@@ -18,18 +21,28 @@ def find(scan: Scan, pins: bool, sockets: bool) -> None:
         process for process in scan.processes.values()
         if not process.kernel and (process.state != "Z" or process.threads > 1)
     ]
+    large: list[int] = []
     for position, process in enumerate(processes):
         if scan.late("descriptors", len(processes) - position):
             return
-        _read_table(scan, process, None, pins, sockets)
+        _read_table(scan, process, None, pins, sockets, large)
         for tid in _own_tables(scan, process):
-            _read_table(scan, process, tid, pins, sockets)
+            _read_table(scan, process, tid, pins, sockets, large)
 
 
-def _read_table(scan: Scan, process: Process, tid: int | None, pins: bool, sockets: bool) -> None:
+def _read_table(scan: Scan, process: Process, tid: int | None, pins: bool, sockets: bool, large: list[int]) -> None:
+    """Read a table; C(large) has a task for each large one: any number of processes may share it (CLONE_FILES)."""
     pid = process.pid
     try:
         for position, (number, link) in enumerate(scan.proc.descriptors(pid, tid)):
+            if position == _LARGE and scan.live:
+                place = _place_of(large, tid or pid)
+                if place is None:
+                    return
+                large.insert(place, tid or pid)
+            if position == _MOST:
+                scan.problems.add("descriptors", TRUNCATED)
+                return
             if position & 1023 == 1023 and scan.late("descriptors"):
                 return
             if link.startswith("/") and link != TUN:
@@ -80,6 +93,14 @@ def _own_tables(scan: Scan, process: Process) -> list[int]:
                 known.insert(place, tid)
                 found.append(tid)
     return found
+
+
+def _place_of(large: list[int], tid: int) -> int | None:
+    """Where the table of a task belongs among the large ones, None when it was read; when in doubt it is read."""
+    try:
+        return _place(large, tid)
+    except OSError:
+        return len(large)
 
 
 def _place(known: list[int], tid: int) -> int | None:

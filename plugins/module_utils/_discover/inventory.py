@@ -10,12 +10,16 @@ from .scan import Scan
 
 Step = Tuple[str, Callable[[], None]]
 
+# Of the time for all, and of what is left of that when a source begins: a container that makes one of them slow must
+# not keep the others, or the engines' files, from being read.
+_SHARE_OF_SOURCES, _SHARE_OF_ONE = 0.7, 0.5
+
 
 def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids: bool) -> None:
     """Fill C(scan) from the C(sources) that are named (see scan.SOURCES).
 
     Processes are always read, because every other source starts from them. C(cgroups) has each process's cgroup read
-    too, C(pids) the members of each namespace kept.
+    too, C(pids) the members of each namespace kept. Raises OSError when no process can be listed.
     """
     if scan.live:
         try:
@@ -24,17 +28,24 @@ def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids
             scan.problems.error("nsids", error)
     if not own_mnt:
         scan.problems.add("own namespaces", UNREACHABLE)
+    clock = scan.clock
+    clock.allot(_SHARE_OF_SOURCES)
+    end = clock.until
     try:
         for what, find in _steps(scan, sources, own_mnt, cgroups, pids):
+            clock.allot(_SHARE_OF_ONE, end)
             try:
                 find()
             except OSError as error:
+                if not scan.processes and what == "processes":
+                    raise
                 # Each source counts what it meets; this is for what none can go on without (no descriptors left, say).
                 scan.problems.error(what, error)
     finally:
         if scan.route is not None:
             scan.route.close()
             scan.route = None
+        clock.allot(1.0)
     scan.finish_pins()
 
 

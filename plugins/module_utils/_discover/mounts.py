@@ -12,7 +12,7 @@ from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE, parse_mount, unescape
 from .._model.inventory import MNT
-from .._model.problems import TRUNCATED, VANISHED
+from .._model.problems import TIMED_OUT, TRUNCATED, VANISHED
 from .ancestors import describe, open_namespace
 from .scan import Scan, is_namespace
 from .visitor import Visitor
@@ -70,13 +70,13 @@ def _read_by_process(scan: Scan, search: _Search, name: str) -> None:
 def _namespace_lines(scan: Scan, name: str, pid: int) -> list[bytes]:
     lines: list[bytes] = []
     try:
-        for line in scan.proc.mount_lines(pid, "mountinfo"):
+        for line in scan.proc.mount_lines(pid, "mountinfo", until=scan.clock.until):
             if _NSFS in line:
                 lines.append(line)
     except OSError as error:
-        if error.errno != errno.EFBIG:
+        if error.errno not in (errno.EFBIG, errno.ETIMEDOUT):
             raise
-        scan.problems.add("mounts of %s" % name, TRUNCATED)
+        scan.problems.add("mounts of %s" % name, TRUNCATED if error.errno == errno.EFBIG else TIMED_OUT)
     return lines
 
 

@@ -1,6 +1,8 @@
 """Namespaces of processes, and of the children they are going to have (C(*_for_children))."""
 from __future__ import annotations
 
+import errno
+
 from .._kernel.proc import CHILDREN_LINKS, GONE
 from .._model.inventory import TYPES, Leader, Process
 from .._model.problems import REFUSED, VANISHED
@@ -15,6 +17,8 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
     read_namespaces, read_stat, read_cgroup = proc.namespaces, proc.stat, proc.cgroup_text
     groups: dict[tuple[object, ...], list[Process]] = {}
     listed = proc.pids()
+    if not listed:
+        raise FileNotFoundError(errno.ENOENT, "no process is listed", proc.root)
     if scan.live and 1 not in listed:
         # Every pid namespace has a process 1. Where proc is mounted with hidepid, the others are not even listed.
         problems.add("processes", "%s: hidepid" % REFUSED)
@@ -30,13 +34,17 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
             names, refusal = [None] * 10, error
         try:
             comm, state, ppid, flags, threads, start_time = read_stat(pid)
+            living: tuple[object, ...] = (pid,)
+            if state == "Z" and threads > 1:
+                # Its first thread has ended; where the process is, its other threads tell.
+                names, living = _survivor(scan, pid, names)
             key = tuple(names)
             members = groups.get(key)
             # Processes in the same namespaces share the names too: a fifth less memory at 5,000 processes.
             process = Process(pid, ppid, start_time, comm, state, threads, bool(flags & _PF_KTHREAD),
                               members[0].namespaces if members else key[:8])
             if cgroups and not process.kernel:
-                process.cgroup = read_cgroup(pid)
+                process.cgroup = read_cgroup(*living)
         except OSError as error:
             if error.errno in GONE:
                 problems.add("processes", VANISHED)
@@ -52,6 +60,21 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
             members.append(process)
     for names_key, members in groups.items():
         _enter_group(scan, names_key, members, pids)
+
+
+def _survivor(scan: Scan, pid: int, names: list[str | None]) -> tuple[list[str | None], tuple[object, ...]]:
+    """The namespaces of a living thread of a process whose first one has ended, and the thread's place in /proc."""
+    for tid in scan.proc.tids(pid):
+        try:
+            found, refusal = scan.proc.namespaces(pid, tid)
+        except OSError:
+            continue
+        if tid != pid and refusal is None and found[0] is not None:
+            for kind, name in zip(TYPES, found):
+                if name is not None:
+                    scan.way(name, pid, pid, "task", tid, "ns", kind)
+            return found, (pid, "task", tid)
+    return names, (pid,)
 
 
 def _enter_group(scan: Scan, names: tuple[object, ...], members: list[Process], pids: bool) -> None:

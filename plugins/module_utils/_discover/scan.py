@@ -35,10 +35,15 @@ class Holder(NamedTuple):
 
 
 class Clock:
-    """The time that is left for a scan."""
+    """The time that is left: C(end) for all, C(until) for what is done now, so that nobody uses up the time of others."""
 
     def __init__(self, timeout: float) -> None:
-        self.until = time.monotonic() + timeout
+        self.until = self.end = time.monotonic() + timeout
+
+    def allot(self, share: float, end: float | None = None) -> None:
+        """Give what comes now that share of the time until C(end)."""
+        now = time.monotonic()
+        self.until = now + share * ((self.end if end is None else end) - now)
 
     def left(self) -> float:
         """Seconds left, never negative."""

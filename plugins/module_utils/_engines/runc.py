@@ -8,6 +8,7 @@ from functools import partial
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 from .._model.inventory import USER, Process
+from .._model.problems import TRUNCATED
 from .claim import Claim, Engine, State, owner_of
 from .confinement import inside
 from .lookup import Lookup, labels, line
@@ -15,6 +16,7 @@ from .oci import Init, process_user, runtime_state
 from .supervisors import supervisors
 from .view import View
 
+_MOST_OF_A_USER = 128
 Known = Dict[Tuple[str, Optional[int]], Init]
 
 
@@ -71,7 +73,11 @@ def _read(runtime: str, view: View) -> Known:
     found: Known = {}
     for root, owner in _roots(runtime, view):
         lookup = Lookup(view, owner)
-        for name in lookup.listdir(root):
+        names = lookup.listdir(root)
+        if owner is not None and len(names) > _MOST_OF_A_USER:
+            view.problems.add("state of %s of uid %d" % (runtime, owner), TRUNCATED, len(names) - _MOST_OF_A_USER)
+            del names[_MOST_OF_A_USER:]
+        for name in names:
             init = runtime_state(lookup, "%s/%s" % (root, name))
             if init is not None:
                 found.setdefault((name, owner), init)

@@ -1,6 +1,7 @@
 """What the engines look at: one scan's processes and files, and what was found out on the way."""
 from __future__ import annotations
 
+import math
 import os
 from typing import Callable, Iterator, TypeVar
 
@@ -19,13 +20,14 @@ class View:
     """
 
     def __init__(self, processes: dict[int, Process], proc: Proc, files: FileReader, host: Names,
-                 pid_parents: dict[str, str], problems: Problems) -> None:
+                 pid_parents: dict[str, str], problems: Problems, until: float = math.inf) -> None:
         self.processes = processes
         self.proc = proc
         self.files = files
         self.host = host
         self.pid_parents = pid_parents
         self.problems = problems
+        self.until = until
         self.inside: set[int] = set()
         self._found: dict[str, object] = {}
         self._differs: dict[Names, tuple[int, ...]] = {}
@@ -89,8 +91,10 @@ class View:
             yield process
 
     def uid(self, pid: int) -> int | None:
+        """Whose a process is: root's only if nothing of it is a user's, who may have started a setuid program."""
         try:
-            return int(self.proc.status(pid)["Uid"].split()[1])
+            uids = [int(uid) for uid in self.proc.status(pid)["Uid"].split()]
+            return next((uid for uid in uids if uid), uids[0])
         except (OSError, KeyError, IndexError, ValueError):
             return None
 
@@ -109,7 +113,7 @@ class View:
         """Device and root of the mount at "/"; of stacked ones the last covers the others. None: not told."""
         found = ("", "")
         try:
-            for mount in self.proc.mounts(pid):
+            for mount in self.proc.mounts(pid, self.until):
                 if mount.path == "/":
                     found = (mount.device, mount.root)
         except OSError as error:

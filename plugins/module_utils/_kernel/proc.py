@@ -7,7 +7,9 @@ to say.
 from __future__ import annotations
 
 import errno
+import math
 import os
+import time
 from typing import Iterator, NamedTuple
 
 # ESRCH: the task was reaped after we had opened the file; ENOENT: before.
@@ -18,6 +20,7 @@ NAMESPACE_TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
 CHILDREN_LINKS = (("pid_for_children", 3), ("time_for_children", 7))
 
 _CHUNK = 65536
+_LONGEST_MOUNTINFO = 1.0  # seconds
 _O_PATH_DIR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -217,16 +220,22 @@ class Proc:
         """The root directory of a process; one that did not chroot(2) has C(/), also in another mount namespace."""
         return os.readlink("%s/%d/root" % (self.root, pid))
 
-    def cgroup_text(self, pid: int) -> bytes:
+    def cgroup_text(self, *place: object) -> bytes:
         """The raw /proc/PID/cgroup: thousands of processes share a few texts, so callers parse each only once."""
-        return self.read(pid, "cgroup", limit=_CHUNK)
+        return self.read(*place, "cgroup", limit=_CHUNK)
 
     def status(self, pid: int) -> dict[str, str]:
         """The fields of /proc/PID/status."""
         return parse_status(self.read(pid, "status", limit=_CHUNK))
 
-    def mount_lines(self, *parts: object, limit: int = 32 << 20) -> Iterator[bytes]:
-        """The lines of a mountinfo file, read piece by piece; after C(limit) bytes of it OSError EFBIG."""
+    def mount_lines(self, *parts: object, limit: int = 32 << 20, until: float = math.inf) -> Iterator[bytes]:
+        """The lines of a mountinfo file, read piece by piece; after C(limit) bytes of it OSError EFBIG.
+
+        TimeoutError when it takes longer than C(until) (of time.monotonic()): the kernel's work for mounts that are
+        stacked on each other grows with the square of their number.
+        """
+        # Less for each namespace than for all: whoever makes such mounts loses what is seen of his own.
+        until = min(until, time.monotonic() + _LONGEST_MOUNTINFO)
         descriptor = os.open(self.path(*parts), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             rest, size = b"", 0
@@ -237,6 +246,8 @@ class Proc:
                 if size >= limit:
                     raise OSError(errno.EFBIG, "larger than %d bytes" % limit, self.path(*parts))
                 size += len(chunk)
+                if time.monotonic() > until:
+                    raise TimeoutError(errno.ETIMEDOUT, "too many mounts to read in time", self.path(*parts))
                 lines = (rest + chunk).split(b"\n")
                 rest = lines.pop()
                 yield from lines
@@ -245,9 +256,9 @@ class Proc:
         finally:
             os.close(descriptor)
 
-    def mounts(self, pid: object) -> Iterator[Mount]:
-        """The mounts that a process sees."""
-        for line in self.mount_lines(pid, "mountinfo"):
+    def mounts(self, pid: object, until: float = math.inf) -> Iterator[Mount]:
+        """The mounts that a process sees; raises as mount_lines does."""
+        for line in self.mount_lines(pid, "mountinfo", until=until):
             mount = parse_mount(line)
             if mount is not None:
                 yield mount
