@@ -13,9 +13,7 @@ from ._engines.attribute import containers as find_containers
 from ._engines.view import View
 from ._kernel.proc import GONE, Proc
 from ._kernel.reader import FileReader
-from ._model.container import Container
-from ._model.inventory import TYPES, Namespace
-from ._model.problems import TRUNCATED, Problems
+from ._model.inventory import TRUNCATED, TYPES, Container, Namespace, Problems
 
 SCHEMA_VERSION = 1
 

@@ -154,17 +154,14 @@ ansible_facts:
           description: Changes when a key changes its meaning or goes away.
           type: int
           returned: always
-          sample: 1
         boot_id:
           description: The kernel's ID of this boot. Process IDs and namespaces of another boot are others.
           type: str
           returned: always
-          sample: 6a1c3fbb-5d0e-4b7e-9d41-0c2f0c9f4c55
         gathered_at:
           description: When the facts were gathered, in UTC.
           type: str
           returned: always
-          sample: "2026-11-21T23:50:02Z"
         kernel:
           description: The kernel.
           type: dict
@@ -174,7 +171,6 @@ ansible_facts:
               description: Its release, as C(uname -r) has it.
               type: str
               returned: always
-              sample: 6.18.44
             features:
               description: Which of the interfaces that were tried the kernel has for this user. One that
                 was not needed is not listed.
@@ -214,7 +210,6 @@ ansible_facts:
               description: What was looked at.
               type: str
               returned: always
-              sample: processes
             reason:
               description: Why it was not seen, as in V(vanished), V(timed out), V(truncated), V(refused:)
                 with the errno, or another errno.
@@ -225,7 +220,6 @@ ansible_facts:
               description: How many times.
               type: int
               returned: always
-              sample: 1
         inventory:
           description: Every namespace, ordered by type, the initial one first.
           type: list
@@ -247,23 +241,19 @@ ansible_facts:
               description: The type.
               type: str
               returned: always
-              sample: net
             inode:
               description: The inode number, which is the number in the name.
               type: int
               returned: always
-              sample: 4026532184
             device:
               description: The device of the kernel's nsfs. V(null) when the namespace could not be opened.
               type: int
               returned: always
-              sample: 4
             ns_id:
               description: The kernel's 64-bit ID, never used again before the next boot. V(null) before
                 Linux 6.18 (mount namespaces 6.11).
               type: int
               returned: always
-              sample: 4110
             initial:
               description: Whether the kernel booted with it. V(null) where that cannot be told (network
                 and mount namespaces before Linux 6.18
@@ -275,23 +265,19 @@ ansible_facts:
                 module's own.
               type: str
               returned: always
-              sample: user:[4026531837]
             parent:
               description: Name of the parent of a PID or user namespace. V(null) for other types and for
                 the topmost one that can be seen.
               type: str
               returned: always
-              sample: pid:[4026531836]
             owner_uid:
               description: User ID of the creator of a user namespace.
               type: int
               returned: always
-              sample: 1000
             processes:
               description: How many processes are in it. V(0) when only something else keeps it alive.
               type: int
               returned: always
-              sample: 3
             pids:
               description: The processes in it.
               type: list
@@ -307,22 +293,18 @@ ansible_facts:
                   description: Its process ID.
                   type: int
                   returned: always
-                  sample: 4242
                 start_time:
                   description: When it started, in clock ticks since boot.
                   type: int
                   returned: always
-                  sample: 158231
                 comm:
                   description: Its name.
                   type: str
                   returned: always
-                  sample: nginx
                 uid:
                   description: Its effective user ID.
                   type: int
                   returned: always
-                  sample: 0
                 cmdline:
                   description: Its command line.
                   type: list
@@ -350,49 +332,40 @@ ansible_facts:
                   description: The kind.
                   type: str
                   returned: always
-                  sample: mount
                 count:
                   description: How many of the same the entry stands for. For a C(mount), in how many
                     mount namespaces it is seen.
                   type: int
                   returned: always
-                  sample: 1
                 pid:
                   description: The process that holds it, or through which a mount is seen.
                   type: int
                   returned: for all kinds but C(child), and C(mount) when its mount namespace has a process
-                  sample: 4242
                 tid:
                   description: The thread that holds it.
                   type: int
                   returned: for C(thread), and when the descriptor table or the next children are those of
                     a thread
-                  sample: 4250
                 comm:
                   description: Name of the process.
                   type: str
                   returned: for all kinds but C(child) and C(mount)
-                  sample: dockerd
                 descriptor:
                   description: Number of the (first) descriptor.
                   type: int
                   returned: for C(descriptor) and C(socket)
-                  sample: 9
                 path:
                   description: Where it is mounted.
                   type: str
                   returned: for C(mount)
-                  sample: /run/netns/blue
                 mount_namespace:
                   description: The mount namespace in which it is mounted there.
                   type: str
                   returned: for C(mount)
-                  sample: mnt:[4026531832]
                 relation:
                   description: What it is to the other namespace.
                   type: str
                   returned: for C(child)
-                  sample: owner
                 name:
                   description: The other namespace.
                   type: str
@@ -403,13 +376,11 @@ ansible_facts:
               type: list
               elements: str
               returned: always
-              sample: []
             nsid:
               description: The number by which the module's network namespace knows this one (C(ip netns
                 list-id)). V(null) when it has none.
               type: int
               returned: always
-              sample: 0
         containers:
           description:
             - Every container, ordered by engine and name.
@@ -423,13 +394,11 @@ ansible_facts:
               description: The full ID its engine gave it.
               type: str
               returned: always
-              sample: 3f0c4ad5d12b6c9e8a7f5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3c2b1a09
             name:
               description: Its name. The first 12 characters of the ID when the engine's files could not
                 be read.
               type: str
               returned: always
-              sample: web
             engine:
               description:
                 - Who started it, one of V(docker), V(podman), V(containerd), V(cri), V(crio), V(lxc),
@@ -439,7 +408,6 @@ ansible_facts:
                   that is no systemd service.
               type: str
               returned: always
-              sample: docker
             infra:
               description: Whether it only holds the namespaces of a pod.
               type: bool
@@ -454,23 +422,19 @@ ansible_facts:
                 executed.
               type: str
               returned: always
-              sample: running
             pid:
               description: Its first process, as the module sees it.
               type: int
               returned: always
-              sample: 4242
             start_time:
               description: When that process started, in clock ticks since boot.
               type: int
               returned: always
-              sample: 158231
             user:
               description: The user as configured with the engine, else the user and group ID of the first
                 process.
               type: str
               returned: always
-              sample: "1000:1000"
             unit:
               description: The innermost systemd unit of its cgroup.
               type: str
@@ -485,17 +449,14 @@ ansible_facts:
                   description: The pod's name.
                   type: str
                   returned: always
-                  sample: coredns-5d78c9869d-abcde
                 namespace:
                   description: The pod's Kubernetes namespace.
                   type: str
                   returned: always
-                  sample: kube-system
                 uid:
                   description: The pod's UID in Kubernetes, or its ID in Podman.
                   type: str
                   returned: always
-                  sample: 0c2f0c9f-4c55-4b7e-9d41-6a1c3fbb5d0e
             labels:
               description: Its labels.
               type: dict
@@ -516,7 +477,6 @@ ansible_facts:
               description: V(disabled), V(strict) or V(filter).
               type: str
               returned: always
-              sample: filter
             no_new_privs:
               description: Whether its programs are kept from gaining privileges.
               type: bool

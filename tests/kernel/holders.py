@@ -25,8 +25,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan impor
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces, prctl
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Namespace
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import Problems
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Namespace, Problems
 
 
 def look(sources: Any = SOURCES, timeout: float = 30.0, max_entries: int = 500) -> Scan:

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan import SOURCES
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces, prctl
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import UNREACHABLE, VANISHED
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import UNREACHABLE, VANISHED
 from ansible_collections.nsfleet.linux.tests.kernel.holders import look
 
 SCANS = 1000

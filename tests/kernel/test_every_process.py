@@ -106,7 +106,7 @@ def root_of(proc: Proc, pid: int) -> str:
 def open_namespace(proc: Proc, pid: int) -> str:
     for kind in NAMESPACE_TYPES:
         try:
-            descriptor = proc.open_namespace(pid, kind)
+            descriptor = os.open(proc.path(pid, "ns", kind), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue  # a type that the kernel has not, or one that a dying process has left
         os.close(descriptor)

@@ -19,7 +19,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
     libc,
     namespaces,
     nsfs,
-    pid_translation,
+    nsfs_queries,
     prctl,
 )
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
@@ -119,7 +119,7 @@ def test_mnt_info_counts_the_mounts(in_child: Callable[..., Any]) -> None:
         fd = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             listed = len(table.readlines())
-        return nsfs.mnt_info(fd), listed, nsfs.mntns_id(fd)
+        return nsfs_queries.mnt_info(fd), listed, nsfs.mntns_id(fd)
 
     told, listed, mntns_id = in_child(look, namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
     assert told.mnt_ns_id == mntns_id
@@ -178,10 +178,10 @@ def test_pids_are_translated_both_ways(opened: Callable[[int, str], int], held: 
 
     pid = held(first_of_its_namespace).said
     inner = opened(pid, "pid")
-    assert pid_translation.pid_in(inner, pid) == pid_translation.tgid_in(inner, pid) == 1
-    assert pid_translation.pid_from(inner, 1) == pid_translation.tgid_from(inner, 1) == pid
-    assert errno_of(pid_translation.pid_in, inner, os.getpid()) == errno.ESRCH
-    assert errno_of(pid_translation.pid_from, inner, 2) == errno.ESRCH
+    assert nsfs_queries.pid_in(inner, pid) == nsfs_queries.tgid_in(inner, pid) == 1
+    assert nsfs_queries.pid_from(inner, 1) == nsfs_queries.tgid_from(inner, 1) == pid
+    assert errno_of(nsfs_queries.pid_in, inner, os.getpid()) == errno.ESRCH
+    assert errno_of(nsfs_queries.pid_from, inner, 2) == errno.ESRCH
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "inet"])
@@ -225,7 +225,7 @@ def test_a_tap_tells_its_network_namespace(in_child: Callable[..., Any]) -> None
     def look(tun: int) -> bool:
         here = os.stat("/proc/self/ns/net").st_ino
         namespaces.unshare(namespaces.CLONE_NEWNET)
-        return inode(nsfs.tun_netns(tun)) == here != os.stat("/proc/self/ns/net").st_ino
+        return inode(nsfs_queries.tun_netns(tun)) == here != os.stat("/proc/self/ns/net").st_ino
 
     assert in_child(with_a_tap(look), OWN_NETWORK) in (True, None)
 
@@ -233,11 +233,11 @@ def test_a_tap_tells_its_network_namespace(in_child: Callable[..., Any]) -> None
 def test_a_kernel_that_does_not_ask_taps_is_typed(
     in_child: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nsfs, "TUNGETDEVNETNS", 0x547F)
+    monkeypatch.setattr(nsfs_queries, "TUNGETDEVNETNS", 0x547F)
 
     def look(tun: int) -> str:
         try:
-            return str(nsfs.tun_netns(tun))
+            return str(nsfs_queries.tun_netns(tun))
         except libc.KernelLacks as error:
             return str(error)
 
@@ -246,14 +246,14 @@ def test_a_kernel_that_does_not_ask_taps_is_typed(
 
 def test_what_is_no_tap_is_enotty() -> None:
     with open(os.devnull) as null:
-        assert errno_of(nsfs.tun_netns, null.fileno()) == errno.ENOTTY
+        assert errno_of(nsfs_queries.tun_netns, null.fileno()) == errno.ENOTTY
 
 
 @pytest.mark.parametrize("name", list(namespaces.TYPES))
 @since(6, 18)
 def test_a_handle_opens_the_namespace_it_names(name: str, opened: Callable[[int, str], int]) -> None:
     fd = opened(os.getpid(), name)
-    handle = nsfs.handle_of(fd)
+    handle = nsfs_queries.handle_of(fd)
     assert handle == (nsfs.ns_id(fd), namespaces.TYPES[name], os.fstat(fd).st_ino)
     assert inode(nsfs.open_handle(nsfs.Handle.unpack(handle.pack()))) == os.fstat(fd).st_ino
 
@@ -264,7 +264,7 @@ def test_a_handle_opens_a_namespace_without_proc_and_not_after_its_end(
 ) -> None:
     child = held(flags=namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWUTS)
     fd = os.open("/proc/%d/ns/uts" % child.pid, os.O_RDONLY)
-    handle, wanted = nsfs.handle_of(fd), os.fstat(fd).st_ino
+    handle, wanted = nsfs_queries.handle_of(fd), os.fstat(fd).st_ino
     os.close(fd)
     assert inode(nsfs.open_handle(handle)) == wanted
     os.kill(child.pid, signal.SIGKILL)
@@ -276,7 +276,7 @@ def test_a_handle_opens_a_namespace_without_proc_and_not_after_its_end(
 
 @since(6, 18)
 def test_a_handle_with_another_inode_is_gone(opened: Callable[[int, str], int]) -> None:
-    handle = nsfs.handle_of(opened(os.getpid(), "net"))
+    handle = nsfs_queries.handle_of(opened(os.getpid(), "net"))
     with pytest.raises(nsfs.NamespaceGone):
         nsfs.open_handle(handle._replace(inode=handle.inode - 1))
 
@@ -285,14 +285,14 @@ def test_a_handle_with_another_inode_is_gone(opened: Callable[[int, str], int]) 
 def test_a_handle_of_a_foreign_namespace_is_refused(in_child: Callable[..., Any], held: Callable[..., Any]) -> None:
     child = held(flags=namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNET)
     fd = os.open("/proc/%d/ns/net" % child.pid, os.O_RDONLY)
-    handle = nsfs.handle_of(fd)
+    handle = nsfs_queries.handle_of(fd)
     os.close(fd)
     assert in_child(lambda: errno_of(nsfs.open_handle, handle), namespaces.CLONE_NEWUSER) in (errno.EPERM, errno.ESTALE)
 
 
 def test_a_handle_of_what_is_no_namespace_is_enotty() -> None:
     with open(os.devnull) as null:
-        assert errno_of(nsfs.handle_of, null.fileno()) == errno.ENOTTY
+        assert errno_of(nsfs_queries.handle_of, null.fileno()) == errno.ENOTTY
 
 
 def test_an_old_kernel_s_refusal_of_handles_is_typed(
@@ -303,9 +303,10 @@ def test_an_old_kernel_s_refusal_of_handles_is_typed(
         code = errno.EOPNOTSUPP if name == "name_to_handle_at" else errno.EBADF
         raise OSError(code, os.strerror(code))
 
+    monkeypatch.setattr(nsfs_queries, "syscall", old)
     monkeypatch.setattr(nsfs, "syscall", old)
     with pytest.raises(libc.KernelLacks, match=r"\(Linux 6.18 or newer\)"):
-        nsfs.handle_of(opened(os.getpid(), "net"))
+        nsfs_queries.handle_of(opened(os.getpid(), "net"))
     with pytest.raises(libc.KernelLacks, match=r"\(Linux 6.18 or newer\)"):
         nsfs.open_handle(nsfs.Handle(1, namespaces.CLONE_NEWNET, 1))
 
@@ -317,16 +318,17 @@ def test_another_refusal_of_handles_is_not_a_lack(
     def refuse(name: str, *args: Any) -> int:
         raise OSError(code, os.strerror(code))
 
+    monkeypatch.setattr(nsfs_queries, "syscall", refuse)
     monkeypatch.setattr(nsfs, "syscall", refuse)
-    assert errno_of(nsfs.handle_of, opened(os.getpid(), "net")) == code
+    assert errno_of(nsfs_queries.handle_of, opened(os.getpid(), "net")) == code
     assert errno_of(nsfs.open_handle, nsfs.Handle(1, namespaces.CLONE_NEWNET, 1)) == code
 
 
 def test_a_handle_of_another_kind_is_a_lack(monkeypatch: pytest.MonkeyPatch, opened: Callable[[int, str], int]) -> None:
     # A kernel between 6.6 and 6.18 may encode the inode of any file system, in a handle that cannot be opened.
-    monkeypatch.setattr(nsfs, "syscall", lambda *args: 0)
+    monkeypatch.setattr(nsfs_queries, "syscall", lambda *args: 0)
     with pytest.raises(libc.KernelLacks, match="6.18"):
-        nsfs.handle_of(opened(os.getpid(), "net"))
+        nsfs_queries.handle_of(opened(os.getpid(), "net"))
 
 
 def test_a_ninth_type_is_told_by_its_number(monkeypatch: pytest.MonkeyPatch, opened: Callable[[int, str], int]) -> None:

@@ -30,12 +30,12 @@ def status() -> dict[str, str]:
 
 def test_dumpable(in_child: Callable[..., Any]) -> None:
     def look() -> tuple:
-        before = prctl.get_dumpable()
+        before = privileges.get_dumpable()
         prctl.set_dumpable(False)
         owner = os.stat("/proc/self/environ").st_uid
-        between = prctl.get_dumpable()
+        between = privileges.get_dumpable()
         prctl.set_dumpable(True)
-        return before, between, prctl.get_dumpable(), owner
+        return before, between, privileges.get_dumpable(), owner
 
     assert in_child(look)[:3] == (1, 0, 1)
 
@@ -72,7 +72,7 @@ def test_pdeathsig_kills_with_the_parent(in_child: Callable[..., Any]) -> None:
 def test_a_subreaper_gets_the_orphans(in_child: Callable[..., Any]) -> None:
     def look() -> tuple:
         reaper = os.getpid()
-        prctl.set_child_subreaper(True)
+        privileges.set_child_subreaper(True)
         reading, writing = os.pipe()
         parent = os.fork()
         if parent == 0:
@@ -85,9 +85,9 @@ def test_a_subreaper_gets_the_orphans(in_child: Callable[..., Any]) -> None:
             os._exit(0)
         os.waitpid(parent, 0)
         adopted = bool(select.select([reading], [], [], 10)[0])
-        before = prctl.get_child_subreaper()
-        prctl.set_child_subreaper(False)
-        return adopted, before, prctl.get_child_subreaper()
+        before = privileges.get_child_subreaper()
+        privileges.set_child_subreaper(False)
+        return adopted, before, privileges.get_child_subreaper()
 
     assert in_child(look) == (True, True, False)
 
@@ -193,7 +193,7 @@ def test_without_libc_s_wrappers(in_child: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     "name, call",
     [
-        ("prctl", prctl.get_dumpable),
+        ("prctl", privileges.get_dumpable),
         ("capget", privileges.capget),
         ("capset", lambda: privileges.capset(privileges.CapabilitySets(0, 0, 0))),
     ],

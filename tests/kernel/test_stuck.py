@@ -109,9 +109,9 @@ def test_a_process_with_many_descriptors_can_read(in_child: Callable[..., Any], 
         for dummy in range(min(hard - 100, 1100)):
             os.open("/dev/null", os.O_RDONLY)
         with FileReader() as files:
-            return files.json(str(tmp_path / "state"))
+            return files.read(str(tmp_path / "state"))
 
-    assert in_child(read) == {}
+    assert in_child(read) == b"{}"
 
 
 def stuck_folder() -> str:
@@ -263,8 +263,10 @@ def test_many_stuck_mounts_cost_little_more_than_one(held: Callable[..., Any]) -
     other = held(lambda: mounted_netns(private_mounts() + "/netns"), namespaces.CLONE_NEWNS)
     started = time.monotonic()
     scan = look()
-    # 36 waits of 2 s each would be 72 s, and a scan gives up after 30.
+    # 36 waits of 2 s each would be 72 s, and a scan gives up after 30: in each mount namespace one is enough.
     assert time.monotonic() - started < 20
+    waits = [problem for problem in scan.problems.as_list() if problem["reason"] == "timed out"]
+    assert sum(problem["count"] for problem in waits if problem["what"].startswith("mounts")) <= 3
     for container in containers:
         assert all(kinds(scan.namespaces[name]) == ["mount"] for name in container.said)
     assert scan.namespaces[other.said].owner == own("user")

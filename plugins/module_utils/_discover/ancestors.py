@@ -11,8 +11,7 @@ from typing import Callable
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE
-from .._model.inventory import Namespace
-from .._model.problems import UNREACHABLE, UNSUPPORTED
+from .._model.inventory import UNREACHABLE, UNSUPPORTED, Namespace
 from .scan import Scan
 
 _NESTED = ("pid", "user")

@@ -7,8 +7,7 @@ from __future__ import annotations
 from .._kernel.kcmp import compare_files
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE
-from .._model.inventory import Process
-from .._model.problems import TRUNCATED
+from .._model.inventory import TRUNCATED, Process
 from .scan import TUN, Holder, Scan, is_namespace
 
 _LARGE, _MOST = 1024, 65536  # descriptors of a table

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Callable, Collection, Iterator, Tuple
 
 from .._kernel.netlink import Route
-from .._model.problems import UNREACHABLE
+from .._model.inventory import UNREACHABLE
 from . import ancestors, descriptors, mounts, processes, sockets, threads
 from .scan import Scan
 

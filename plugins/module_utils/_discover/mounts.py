@@ -11,8 +11,7 @@ from typing import Callable, Iterator
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._kernel.proc import GONE, parse_mount, unescape
-from .._model.inventory import MNT
-from .._model.problems import TIMED_OUT, TRUNCATED, VANISHED
+from .._model.inventory import MNT, TIMED_OUT, TRUNCATED, VANISHED
 from .ancestors import describe, open_namespace
 from .scan import Scan, is_namespace
 from .visitor import Visitor

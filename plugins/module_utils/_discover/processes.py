@@ -4,8 +4,7 @@ from __future__ import annotations
 import errno
 
 from .._kernel.proc import CHILDREN_LINKS, GONE
-from .._model.inventory import TYPES, Leader, Process
-from .._model.problems import REFUSED, VANISHED
+from .._model.inventory import REFUSED, TYPES, VANISHED, Leader, Process
 from .scan import Scan
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h

@@ -6,8 +6,7 @@ from typing import Iterable, NamedTuple
 
 from .._kernel.netlink import Route
 from .._kernel.proc import Proc
-from .._model.inventory import TYPES, Names, Namespace, Pin, Process
-from .._model.problems import TIMED_OUT, Problems
+from .._model.inventory import TIMED_OUT, TYPES, Names, Namespace, Pin, Problems, Process
 
 # The inode of the initial namespace of each type is fixed (include/linux/nsfs.h); for net and mnt since Linux 6.18.
 INITIAL_INODES = {
@@ -35,7 +34,7 @@ class Holder(NamedTuple):
 
 
 class Clock:
-    """The time that is left: C(end) for all, C(until) for what is done now, so that nobody uses up the time of others."""
+    """The time that is left: C(end) for all, C(until) for what is done now: nobody uses up the time of others."""
 
     def __init__(self, timeout: float) -> None:
         self.until = self.end = time.monotonic() + timeout

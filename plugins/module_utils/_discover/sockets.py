@@ -16,8 +16,7 @@ from typing import Any, Iterator, Tuple
 from .._kernel import nsfs, pidfd
 from .._kernel.child import Answer, Child
 from .._kernel.libc import KernelLacks
-from .._model.inventory import NET
-from .._model.problems import TIMED_OUT, UNSUPPORTED
+from .._model.inventory import NET, TIMED_OUT, UNSUPPORTED
 from .ancestors import describe
 from .scan import TUN, Holder, Scan
 

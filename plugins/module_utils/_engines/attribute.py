@@ -6,12 +6,10 @@ from functools import partial
 from typing import Iterable, Iterator
 
 from .._kernel.proc import GONE
-from .._model.container import Container
-from .._model.inventory import MNT, PID, TYPES, Process
-from .claim import Cgroups, Claim, Engine, State, cgroups_of, is_id
+from .._model.inventory import MNT, PID, TYPES, Container, Process
+from .claim import ENTRIES, Cgroups, Claim, Engine, State, cgroups_of, is_id, load
 from .confinement import Confinement, confinement, frozen, unit_of
 from .lookup import NAME, line, printable
-from .registry import ENTRIES, load
 from .supervisors import NAMES
 from .view import View
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Sequence
 
-from .._model.container import Pod
+from .._model.inventory import Pod
 from .claim import Claim, Engine, State, is_id, pod_uid, scope_id
 from .containerd import Task, task_of
 from .lookup import IMAGE, Lookup, labels, line, mapping

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, NamedTuple, Sequence
 
-from .._model.container import Pod
+from .._model.inventory import Pod
 from .claim import Claim, Engine, State, is_id, owner_of, scope_id
 from .containerd import Task, task_of
 from .lookup import IMAGE, Lookup, absolute, home_of, labels, line, mapping, number

@@ -4,7 +4,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Sequence
 
-from .._model.container import Pod
+from .._model.inventory import Pod
 from .claim import Claim, Engine, State, is_id, scope_id
 from .databases import Bolt, Sqlite
 from .lookup import IMAGE, Lookup, home_of, labels, line, mapping, toml_string

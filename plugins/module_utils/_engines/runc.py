@@ -7,8 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
-from .._model.inventory import USER, Process
-from .._model.problems import TRUNCATED
+from .._model.inventory import TRUNCATED, USER, Process
 from .claim import Claim, Engine, State, owner_of
 from .confinement import inside
 from .lookup import Lookup, labels, line

@@ -7,8 +7,7 @@ from typing import Callable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, Proc
 from .._kernel.reader import FileReader
-from .._model.inventory import MNT, PID, Names, Process
-from .._model.problems import Problems
+from .._model.inventory import MNT, PID, Names, Problems, Process
 
 T = TypeVar("T")
 

@@ -18,14 +18,11 @@ NS_GET_USERNS = 0xB701
 NS_GET_PARENT = 0xB702
 NS_GET_OWNER_UID = 0xB704
 NS_GET_MNTNS_ID = 0x8008B705
-NS_MNT_GET_INFO = 0x8010B70A
 NS_MNT_GET_NEXT = 0x8010B70B
 NS_MNT_GET_PREV = 0x8010B70C
 NS_GET_ID = 0x8008B70D
 SIOCGSKNS = 0x894C
-TUNGETDEVNETNS = 0x54E3
 
-AT_EMPTY_PATH = 0x1000
 FD_NSFS_ROOT = -10003
 FILEID_NSFS = 0xF1
 LISTNS_CURRENT_USER = 0xFFFFFFFFFFFFFFFF
@@ -35,13 +32,6 @@ _NAMES = {flag: name for name, flag in TYPES.items()}
 
 class NamespaceGone(OSError):
     """ESTALE: no namespace that the caller may see has this handle (ids are never reused before the next boot)."""
-
-
-class MountNamespaceInfo(NamedTuple):
-    """struct mnt_ns_info."""
-
-    nr_mounts: int
-    mnt_ns_id: int
 
 
 class Handle(NamedTuple):
@@ -90,22 +80,17 @@ def owner_uid(fd: int) -> int:
 
     EINVAL: not a user namespace.
     """
-    return int(struct.unpack("=I", _bytes(fd, NS_GET_OWNER_UID, 4, "NS_GET_OWNER_UID", "4.11"))[0])
+    return int(struct.unpack("=I", read_bytes(fd, NS_GET_OWNER_UID, 4, "NS_GET_OWNER_UID", "4.11"))[0])
 
 
 def ns_id(fd: int) -> int:
     """The namespace's 64-bit id, never reused before the next boot; NS_GET_ID, 6.18."""
-    return int(struct.unpack("=Q", _bytes(fd, NS_GET_ID, 8, "NS_GET_ID", "6.18"))[0])
+    return int(struct.unpack("=Q", read_bytes(fd, NS_GET_ID, 8, "NS_GET_ID", "6.18"))[0])
 
 
 def mntns_id(fd: int) -> int:
     """The same for mount namespaces only; NS_GET_MNTNS_ID, 6.11. EINVAL: another type."""
-    return int(struct.unpack("=Q", _bytes(fd, NS_GET_MNTNS_ID, 8, "NS_GET_MNTNS_ID", "6.11"))[0])
-
-
-def mnt_info(fd: int) -> MountNamespaceInfo:
-    """How many mounts a mount namespace has, and its id; NS_MNT_GET_INFO, 6.12. EINVAL: another type."""
-    return MountNamespaceInfo(*struct.unpack("=4xIQ", _bytes(fd, NS_MNT_GET_INFO, 16, "NS_MNT_GET_INFO", "6.12")))
+    return int(struct.unpack("=Q", read_bytes(fd, NS_GET_MNTNS_ID, 8, "NS_GET_MNTNS_ID", "6.11"))[0])
 
 
 def mnt_next(fd: int) -> int:
@@ -128,39 +113,6 @@ def socket_netns(fd: int) -> int:
     EPERM: needs CAP_NET_ADMIN over that namespace. ENOTTY: not a socket.
     """
     return fcntl.ioctl(fd, SIOCGSKNS)
-
-
-def tun_netns(fd: int) -> int:
-    """A descriptor of the network namespace a tun or tap descriptor's device is in; TUNGETDEVNETNS, 5.2.
-
-    EPERM: needs CAP_NET_ADMIN over that namespace. EBADFD: no device is attached. ENOTTY: not a tun descriptor.
-    """
-    try:
-        return fcntl.ioctl(fd, TUNGETDEVNETNS)
-    except OSError as error:
-        # An attached tun descriptor answers EINVAL to an ioctl it does not know.
-        if error.errno == errno.EINVAL:
-            raise KernelLacks("TUNGETDEVNETNS", "5.2", errno.EINVAL) from error
-        raise
-
-
-def handle_of(fd: int) -> Handle:
-    """The durable name of a namespace; name_to_handle_at(2) on nsfs, 6.18. ENOTTY: not a namespace."""
-    import ctypes
-
-    buffer = ctypes.create_string_buffer(struct.pack("=Ii", 16, 0), 8 + 16)
-    mount_id = ctypes.c_int()
-    if not is_nsfs(fd):
-        raise OSError(errno.ENOTTY, "name_to_handle_at: not a namespace")
-    try:
-        syscall("name_to_handle_at", fd, b"", buffer, ctypes.byref(mount_id), AT_EMPTY_PATH)
-    except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.EOVERFLOW):
-            raise KernelLacks("file handles of namespaces", "6.18", error.errno) from error
-        raise
-    if struct.unpack_from("=Ii", buffer)[1] != FILEID_NSFS:
-        raise KernelLacks("file handles of namespaces", "6.18", errno.EOPNOTSUPP)
-    return Handle.unpack(buffer.raw[8:])
 
 
 def open_handle(handle: Handle) -> int:
@@ -209,7 +161,8 @@ def number(fd: int, request: int, name: str, since: str, argument: int = 0) -> i
         raise _translated(error, fd, name, since) from error
 
 
-def _bytes(fd: int, request: int, size: int, name: str, since: str) -> bytes:
+def read_bytes(fd: int, request: int, size: int, name: str, since: str) -> bytes:
+    """The structure that an ioctl of nsfs fills in."""
     try:
         return fcntl.ioctl(fd, request, bytes(size))
     except OSError as error:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from .libc import syscall
 
 PR_SET_PDEATHSIG = 1
-PR_GET_PDEATHSIG = 2
-PR_GET_DUMPABLE = 3
 PR_SET_DUMPABLE = 4
-PR_SET_CHILD_SUBREAPER = 36
-PR_GET_CHILD_SUBREAPER = 37
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> int:
@@ -25,11 +21,6 @@ def set_dumpable(dumpable: bool) -> None:
     prctl(PR_SET_DUMPABLE, int(dumpable))
 
 
-def get_dumpable() -> int:
-    """0 not, 1 dumpable, 2 readable by root only (sysctl fs.suid_dumpable)."""
-    return prctl(PR_GET_DUMPABLE)
-
-
 def set_pdeathsig(sig: int) -> None:
     """The signal this process gets when the thread that made it ends; 0 for none (PR_SET_PDEATHSIG, 2.1.57).
 
@@ -37,17 +28,3 @@ def set_pdeathsig(sig: int) -> None:
     compare os.getppid() afterwards.
     """
     prctl(PR_SET_PDEATHSIG, sig)
-
-
-def set_child_subreaper(subreaper: bool) -> None:
-    """Whether orphans below this process become its children (PR_SET_CHILD_SUBREAPER, 3.4; whole process)."""
-    prctl(PR_SET_CHILD_SUBREAPER, int(subreaper))
-
-
-def get_child_subreaper() -> bool:
-    """Whether this process is a subreaper."""
-    import ctypes
-
-    answer = ctypes.c_int()
-    prctl(PR_GET_CHILD_SUBREAPER, ctypes.addressof(answer))
-    return bool(answer.value)

@@ -9,6 +9,10 @@ from typing import NamedTuple
 from .libc import KernelLacks, syscall
 from .prctl import prctl
 
+PR_GET_PDEATHSIG = 2
+PR_GET_DUMPABLE = 3
+PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
 PR_GET_KEEPCAPS = 7
 PR_SET_KEEPCAPS = 8
 PR_GET_SECCOMP = 21
@@ -33,6 +37,25 @@ class CapabilitySets(NamedTuple):
     effective: int
     permitted: int
     inheritable: int
+
+
+def get_dumpable() -> int:
+    """0 not, 1 dumpable, 2 readable by root only (sysctl fs.suid_dumpable)."""
+    return prctl(PR_GET_DUMPABLE)
+
+
+def set_child_subreaper(subreaper: bool) -> None:
+    """Whether orphans below this process become its children (PR_SET_CHILD_SUBREAPER, 3.4; whole process)."""
+    prctl(PR_SET_CHILD_SUBREAPER, int(subreaper))
+
+
+def get_child_subreaper() -> bool:
+    """Whether this process is a subreaper."""
+    import ctypes
+
+    answer = ctypes.c_int()
+    prctl(PR_GET_CHILD_SUBREAPER, ctypes.addressof(answer))
+    return bool(answer.value)
 
 
 def set_no_new_privs() -> None:

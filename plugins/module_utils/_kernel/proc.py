@@ -1,8 +1,6 @@
 """Readers of /proc (proc(5)): one class, rooted anywhere, so that a recorded tree can be fed to it.
 
-Every reader raises C(OSError) with errno kept. C(GONE) names the two errnos by which an entry of /proc says that
-its process is no more; a reader never turns them into something else, because what a death means is for callers
-to say.
+Every reader raises C(OSError) with errno kept. What a death means (GONE) is for callers to say.
 """
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from typing import Iterator, NamedTuple
 # ESRCH: the task was reaped after we had opened the file; ENOENT: before.
 GONE = (errno.ENOENT, errno.ESRCH)
 
-# The order of DESIGN's vocabulary; also the order of the tuples that Proc.namespaces() returns.
+# In the order of the vocabulary.
 NAMESPACE_TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
 CHILDREN_LINKS = (("pid_for_children", 3), ("time_for_children", 7))
 
@@ -195,11 +193,6 @@ class Proc:
                 return found, refusal
         finally:
             os.close(directory)
-
-    def open_namespace(self, pid: int, link: str, tid: int | None = None) -> int:
-        """A descriptor of /proc/PID[/task/TID]/ns/LINK; the caller closes it."""
-        parts = [pid, "ns", link] if tid is None else [pid, "task", tid, "ns", link]
-        return os.open(self.path(*parts), os.O_RDONLY | os.O_CLOEXEC)
 
     def descriptors(self, pid: int, tid: int | None = None) -> Iterator[tuple[int, str]]:
         """Number and target of each open descriptor. Only links are read: a stat() could hang on a dead NFS."""

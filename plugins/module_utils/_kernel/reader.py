@@ -16,7 +16,7 @@ from typing import Any
 
 from .child import Child
 
-_READ, _LIST, _LINK = b"R", b"L", b"K"
+_READ, _LIST = b"R", b"L"
 
 
 def _open_regular(path: str, owner: int | None) -> int:
@@ -69,8 +69,6 @@ def _answer(what: bytes, body: bytes, dummy: int | None) -> tuple[bytes, int | N
         request: dict[str, Any] = json.loads(body)
         if what == _LIST:
             return _list_folder(request["path"], request["limit"]), None
-        if what == _LINK:
-            return os.fsencode(os.readlink(request["path"])), None
         return read_regular(request["path"], request["limit"], request["owner"]), None
     except (ValueError, RecursionError, MemoryError):  # a path that is no Unicode, say
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
@@ -100,21 +98,10 @@ class FileReader:
         """
         return self._ask(_READ, path, limit=limit, owner=owner)
 
-    def json(self, path: str, limit: int = 4 << 20, owner: int | None = None) -> Any:
-        """The content of a JSON file. Raises OSError, with EBADMSG where it is no JSON (cut off, say)."""
-        try:
-            return json.loads(self.read(path, limit, owner))
-        except (ValueError, RecursionError):
-            raise OSError(errno.EBADMSG, "no valid JSON", path) from None
-
     def listdir(self, path: str, limit: int = 10000) -> list[str]:
         """At most C(limit) names of a folder, in order."""
         names: list[str] = json.loads(self._ask(_LIST, path, limit=limit))
         return names
-
-    def readlink(self, path: str) -> str:
-        """The target of a symbolic link."""
-        return self._ask(_LINK, path).decode("utf-8", "replace")
 
     def close(self) -> None:
         """End the child."""

@@ -1,6 +1,7 @@
-"""What an inventory is made of: processes as one scan saw them, namespaces, and why these are alive."""
+"""What one scan is made of: processes, namespaces and why they are alive, containers, and what was not seen."""
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Tuple
 
@@ -93,3 +94,94 @@ class Namespace:
     def ref(self) -> str:
         """The name with the kernel's own id behind it where there is one: safe against reuse of the inode."""
         return self.name if self.ns_id is None else "%s#%d" % (self.name, self.ns_id)
+
+
+@dataclass
+class Pod:
+    """The pod of a container; C(namespace) and C(uid) only where Kubernetes made it."""
+
+    name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+
+
+@dataclass
+class Container:
+    """What is known of one container. C(members) are the pids of its tree, C(pid) its init's as we see it."""
+
+    id: str
+    engine: str
+    name: str
+    pid: int
+    start_time: int
+    infra: bool = False
+    image: str | None = None
+    state: str = "running"
+    user: str | None = None
+    unit: str | None = None
+    pod: Pod | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    cgroup: str | None = None
+    capabilities: dict[str, list[str]] = field(default_factory=dict)
+    seccomp: str | None = None
+    no_new_privs: bool | None = None
+    lsm: str | None = None
+    namespaces: dict[str, str] = field(default_factory=dict)
+    shared_with_host: list[str] = field(default_factory=list)
+    shared_with: dict[str, list[str]] = field(default_factory=dict)
+    members: list[int] = field(default_factory=list)
+
+    def as_dict(self, labels: bool) -> dict[str, Any]:
+        """The container as the result gives it."""
+        found: dict[str, Any] = {
+            "id": self.id, "name": self.name, "engine": self.engine, "infra": self.infra, "image": self.image,
+            "state": self.state, "pid": self.pid, "start_time": self.start_time, "user": self.user,
+            "unit": self.unit, "pod": None if self.pod is None else vars(self.pod).copy(), "cgroup": self.cgroup,
+            "capabilities": self.capabilities, "seccomp": self.seccomp, "no_new_privs": self.no_new_privs,
+            "lsm": self.lsm, "namespaces": self.namespaces, "shared_with_host": self.shared_with_host,
+            "shared_with": self.shared_with,
+        }
+        if labels:
+            found["labels"] = self.labels
+        return found
+
+
+REFUSED = "refused"
+VANISHED = "vanished"
+TIMED_OUT = "timed out"
+TRUNCATED = "truncated"
+UNSUPPORTED = "unsupported"
+UNREACHABLE = "unreachable"
+
+
+class Problems:
+    """Counts of (what, reason). C(complete) is true while there are none."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, what: str, reason: str, count: int = 1) -> None:
+        """Count one more thing that was not seen."""
+        self._counts[(what, reason)] = self._counts.get((what, reason), 0) + count
+
+    def error(self, what: str, error: OSError) -> None:
+        """Count an error of the kernel under a reason that keeps its errno's name."""
+        number = error.errno or 0
+        if isinstance(error, TimeoutError):
+            reason = TIMED_OUT
+        elif number in (errno.ENOENT, errno.ESRCH):
+            reason = VANISHED
+        else:
+            name = errno.errorcode.get(number, str(number))
+            reason = "%s: %s" % (REFUSED, name) if number in (errno.EACCES, errno.EPERM) else name
+        self.add(what, reason)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all was seen that was asked for."""
+        return not self._counts
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """The problems as the result gives them, the most frequent first."""
+        ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        return [{"what": what, "reason": reason, "count": count} for (what, reason), count in ordered]

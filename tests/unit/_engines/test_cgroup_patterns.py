@@ -9,8 +9,7 @@ from typing import Optional
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._engines.claim import Cgroups, Claim
-from ansible_collections.nsfleet.linux.plugins.module_utils._engines.registry import ENTRIES, load
+from ansible_collections.nsfleet.linux.plugins.module_utils._engines.claim import ENTRIES, Cgroups, Claim, load
 
 A, B = "a" * 64, "b" * 64
 POD = "11111111_2222_3333_4444_555555555555"

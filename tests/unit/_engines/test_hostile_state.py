@@ -35,7 +35,7 @@ from recorded.engines import (
 from recorded.host import Host, hybrid, unified
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.reader import FileReader
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.container import Container
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Container
 
 CONTAINERS = 9
 UNPRINTABLE = "we\x1b[2Jb\n\r\t\0\u202e\ud800end"
@@ -309,8 +309,7 @@ def test_every_process_of_this_machine(tmp_path: Path) -> None:
     from ansible_collections.nsfleet.linux.plugins.module_utils._engines import attribute
     from ansible_collections.nsfleet.linux.plugins.module_utils._engines.view import View
     from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
-    from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Process
-    from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import Problems
+    from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Problems, Process
 
     proc, processes = Proc(), {}
     for pid in proc.pids():

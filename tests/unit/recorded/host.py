@@ -14,9 +14,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._engines import attr
 from ansible_collections.nsfleet.linux.plugins.module_utils._engines.view import View
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.reader import FileReader
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.container import Container
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES, Process
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import Problems
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES, Container, Problems, Process
 
 HOST = dict(zip(TYPES, range(4026531832, 4026531840)))
 ROOT_MOUNT = "27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"

@@ -17,8 +17,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan impor
     own_names,
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
-from ansible_collections.nsfleet.linux.plugins.module_utils._model.problems import Problems
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES, Problems
 
 # include/uapi/linux/nsfs.h; the numbers of net and mnt are fixed since Linux 6.18.
 FIXED = {
