@@ -26,8 +26,8 @@ BUILD = CHECKOUT / ".build"
 sys.path.insert(0, str(CHECKOUT / "tests/versions"))
 import pythons
 
-# What ansible-test takes for PyPA's get-pip.py: pip comes from the interpreter's own ensurepip and installs what is asked
-# for. Debian's interpreter has none without python3-venv: there our pip does it from outside.
+# What ansible-test takes for PyPA's get-pip.py: pip comes from the interpreter's own ensurepip and installs what is
+# asked for. Debian's interpreter has none without python3-venv: there our pip does it from outside.
 GET_PIP = f"""
 import subprocess, sys
 wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]

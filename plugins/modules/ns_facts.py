@@ -57,8 +57,9 @@ options:
     description:
       - Where to look for namespaces. Processes are read in any case, because all other sources start from
         them.
-      - V(processes) are the namespaces of processes and those their next children will be in.
-      - V(threads) are threads that are in other namespaces than their process.
+      - V(processes) are the namespaces of processes.
+      - V(threads) are threads that are in other namespaces than their process, and the namespaces that the next
+        children of processes and threads will be in.
       - V(descriptors) are open descriptors of namespaces, also in descriptor tables that belong to a
         single thread.
       - V(sockets) are sockets that belong to another network namespace than their process. Needs Linux 5.6.

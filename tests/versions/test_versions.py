@@ -27,10 +27,14 @@ def core(release: str) -> pathlib.Path:
     folder = CHECKOUT / ".build/cores" / release
     mark = folder / "installed"
     if not mark.exists() or mark.read_text() != f"{python} {wanted}":
-        # Our own pip fills it from outside: Debian's Python has none to put in without python3-venv.
-        subprocess.run([str(python), "-m", "venv", "--clear", "--without-pip", str(folder)], check=True, timeout=120)
-        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "-q"]
-        subprocess.run([*pip, wanted], check=True, timeout=300, stderr=subprocess.DEVNULL)
+        make = [str(python), "-m", "venv", "--clear", str(folder)]
+        pip = [str(folder / "bin/python"), "-m", "pip"]
+        if subprocess.run([str(python), "-c", "import ensurepip"], stderr=subprocess.DEVNULL, check=False).returncode:
+            # Debian's own Python without python3-venv: our pip, of the same Python, fills it from outside.
+            make.append("--without-pip")
+            pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python")]
+        subprocess.run(make, check=True, timeout=120)
+        subprocess.run([*pip, "install", "-q", wanted], check=True, timeout=300, stderr=subprocess.DEVNULL)
         mark.write_text(f"{python} {wanted}")
     return folder / "bin"
 

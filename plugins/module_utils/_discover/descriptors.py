@@ -4,8 +4,8 @@ Sockets that are met on the way are noted for the source C(sockets), so that eac
 """
 from __future__ import annotations
 
-from .._kernel.kcmp import compare_files
 from .._kernel.libc import KernelLacks
+from .._kernel.pidfd import compare_files
 from .._kernel.proc import GONE
 from .._model.inventory import TRUNCATED, Process
 from .scan import TUN, Holder, Scan, is_namespace

@@ -50,7 +50,7 @@ def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids
 
 
 def _steps(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids: bool) -> Iterator[Step]:
-    yield "processes", lambda: processes.find(scan, cgroups, pids)
+    yield "processes", lambda: processes.find(scan, cgroups, pids, "threads" in sources)
     # First of all pins, so that they are there whatever the limit of pins cuts off.
     yield "processes", lambda: processes.pin_processes(scan)
     if "threads" in sources or "descriptors" in sources:

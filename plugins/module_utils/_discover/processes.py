@@ -2,18 +2,23 @@
 from __future__ import annotations
 
 import errno
+from typing import Sequence
 
-from .._kernel.proc import CHILDREN_LINKS, GONE
+from .._kernel.proc import ALL_LINKS, CHILDREN_LINKS, GONE, NAMESPACE_TYPES
 from .._model.inventory import REFUSED, TYPES, VANISHED, Leader, Process
 from .scan import Scan
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
 
-def find(scan: Scan, cgroups: bool, pids: bool) -> None:
-    """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) all pids."""
+def find(scan: Scan, cgroups: bool, pids: bool, children: bool = True) -> None:
+    """Read every process: its namespaces, parent and age; with C(cgroups) its cgroup; with C(pids) all pids.
+
+    With C(children) also where its next child will be.
+    """
     proc, problems = scan.proc, scan.problems
     read_namespaces, read_stat, read_cgroup = proc.namespaces, proc.stat, proc.cgroup_text
+    links = ALL_LINKS if children else NAMESPACE_TYPES
     groups: dict[tuple[object, ...], list[Process]] = {}
     listed = proc.pids()
     if not listed:
@@ -25,18 +30,18 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
         if not position & 63 and scan.late("processes", len(listed) - position):
             break
         try:
-            names, refusal = read_namespaces(pid)
+            names, refusal = read_namespaces(pid, None, links)
         except OSError as error:
             # One that died after it was listed is no loss: what it held alone died with it.
             if error.errno in GONE:
                 continue
-            names, refusal = [None] * 10, error
+            names, refusal = [None] * len(links), error
         try:
             comm, state, ppid, flags, threads, start_time = read_stat(pid)
             living: tuple[object, ...] = (pid,)
             if state == "Z" and threads > 1:
                 # Its first thread has ended; where the process is, its other threads tell.
-                names, living = _survivor(scan, pid, names)
+                names, living = _survivor(scan, pid, names, links)
             key = tuple(names)
             members = groups.get(key)
             # Processes in the same namespaces share the names too: a fifth less memory at 5,000 processes.
@@ -61,11 +66,13 @@ def find(scan: Scan, cgroups: bool, pids: bool) -> None:
         _enter_group(scan, names_key, members, pids)
 
 
-def _survivor(scan: Scan, pid: int, names: list[str | None]) -> tuple[list[str | None], tuple[object, ...]]:
+def _survivor(
+    scan: Scan, pid: int, names: list[str | None], links: Sequence[str]
+) -> tuple[list[str | None], tuple[object, ...]]:
     """The namespaces of a living thread of a process whose first one has ended, and the thread's place in /proc."""
     for tid in scan.proc.tids(pid):
         try:
-            found, refusal = scan.proc.namespaces(pid, tid)
+            found, refusal = scan.proc.namespaces(pid, tid, links)
         except OSError:
             continue
         if tid != pid and refusal is None and found[0] is not None:
@@ -77,7 +84,7 @@ def _survivor(scan: Scan, pid: int, names: list[str | None]) -> tuple[list[str |
 
 
 def _enter_group(scan: Scan, names: tuple[object, ...], members: list[Process], pids: bool) -> None:
-    """Enter processes that are in the same ten namespaces: one step a group, not one a process."""
+    """Enter processes that are in the same namespaces: one step a group, not one a process."""
     oldest = min(members, key=_age)
     for position, kind in enumerate(TYPES):
         name = names[position]
@@ -91,8 +98,7 @@ def _enter_group(scan: Scan, names: tuple[object, ...], members: list[Process], 
         scan.way(name, oldest.pid, oldest.pid, "ns", kind)
         if pids or kind == "mnt":
             scan.members.setdefault(name, []).extend(process.pid for process in members)
-    for index, (link, plain) in enumerate(CHILDREN_LINKS):
-        name = names[8 + index]
+    for (link, plain), name in zip(CHILDREN_LINKS, names[8:]):
         if isinstance(name, str) and name != names[plain]:
             scan.way(name, oldest.pid, oldest.pid, "ns", link)
             for process in members:

@@ -48,8 +48,7 @@ def _look_at(scan: Scan, process: Process, tid: int) -> None:
         if name is not None and name != usual:
             scan.pin(name, "thread", (pid, tid), pid=pid, tid=tid, comm=process.comm)
             scan.way(name, pid, pid, "task", tid, "ns", kind)
-    for index, (link, plain) in enumerate(CHILDREN_LINKS):
-        name = names[8 + index]
+    for (link, plain), name in zip(CHILDREN_LINKS, names[8:]):
         if name is not None and name not in (names[plain], process.namespaces[plain]):
             scan.pin(name, link, (pid, tid), pid=pid, tid=tid, comm=process.comm)
             scan.way(name, pid, pid, "task", tid, "ns", link)

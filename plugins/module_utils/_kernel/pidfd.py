@@ -1,4 +1,4 @@
-"""pidfds: a process named without the risk that its number is reused; pidfd_open(2) and its relatives."""
+"""Other tasks: named by pidfds, which no later process can take over (pidfd_open(2)), and compared (kcmp(2))."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Callable
 
 from .libc import KernelLacks, bind, failure, last_errno, syscall
 
+KCMP_FILES = 2
 PIDFD_NONBLOCK = os.O_NONBLOCK
 PIDFD_THREAD = os.O_EXCL
 PIDFD_SIGNAL_THREAD = 1
@@ -74,3 +75,20 @@ def _sender() -> Callable[[int, int, int], object]:
         syscall, "pidfd_send_signal"
     )
     return lambda pidfd, sig, flags: send(pidfd, sig, None, flags)
+
+
+def same_files(pid1: int, pid2: int) -> bool:
+    """Whether two tasks (processes or threads) use one table of descriptors; kcmp(2) KCMP_FILES, 3.5.
+
+    ESRCH: one has ended. EPERM: needs PTRACE_MODE_READ_REALCREDS over both. KernelLacks: built without CONFIG_KCMP
+    (before 5.12 that needed CONFIG_CHECKPOINT_RESTORE).
+    """
+    return compare_files(pid1, pid2) == 0
+
+
+def compare_files(pid1: int, pid2: int) -> int:
+    """The same as an order, by which tables can be sorted: 0 equal, -1 the first is lower, 1 it is higher."""
+    result = bind("kcmp", 5)(pid1, pid2, KCMP_FILES, 0, 0)
+    if result < 0:
+        raise failure("kcmp", last_errno())
+    return (0, -1, 1, 1)[result]

@@ -8,14 +8,16 @@ import errno
 import math
 import os
 import time
-from typing import Iterator, NamedTuple
+from typing import Iterator, NamedTuple, Sequence
 
 # ESRCH: the task was reaped after we had opened the file; ENOENT: before.
 GONE = (errno.ENOENT, errno.ESRCH)
 
 # In the order of the vocabulary.
 NAMESPACE_TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
+# Links to what the next child will be in, and the position of the type's own link.
 CHILDREN_LINKS = (("pid_for_children", 3), ("time_for_children", 7))
+ALL_LINKS = NAMESPACE_TYPES + tuple(link for link, dummy in CHILDREN_LINKS)
 
 _CHUNK = 65536
 _LONGEST_MOUNTINFO = 1.0  # seconds
@@ -165,12 +167,13 @@ class Proc:
         except ValueError:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "%s/%d/stat" % (self.root, pid)) from None
 
-    def namespaces(self, pid: object, tid: int | None = None) -> tuple[list[str | None], OSError | None]:
-        """The namespaces of a process or thread: ten texts such as C(net:[4026531840]).
+    def namespaces(
+        self, pid: object, tid: int | None = None, links: Sequence[str] = ALL_LINKS
+    ) -> tuple[list[str | None], OSError | None]:
+        """The namespaces of a process or thread by their C(links): texts such as C(net:[4026531840]).
 
-        The first eight are in the order of NAMESPACE_TYPES, the last two are pid_for_children and
-        time_for_children. None stands for a type that could not be told; the second value is the first refusal
-        that is not just a missing type or an unfinished fork (ENOENT on one link while others are there).
+        None stands for a type that could not be told; the second value is the first refusal that is not just a
+        missing type or an unfinished fork (ENOENT on one link while others are there).
         Raises OSError when the directory itself cannot be opened.
         """
         where = "%s/%s/ns" % (self.root, pid) if tid is None else "%s/%s/task/%d/ns" % (self.root, pid, tid)
@@ -179,11 +182,11 @@ class Proc:
         try:
             try:
                 # The whole of it in one go: at 5,000 processes this loop is what the scan costs.
-                return [readlink(name, dir_fd=directory) for name in _LINKS], None
+                return [readlink(name, dir_fd=directory) for name in links], None
             except OSError:
                 found: list[str | None] = []
                 refusal: OSError | None = None
-                for name in _LINKS:
+                for name in links:
                     try:
                         found.append(readlink(name, dir_fd=directory))
                     except OSError as error:
@@ -255,6 +258,3 @@ class Proc:
             mount = parse_mount(line)
             if mount is not None:
                 yield mount
-
-
-_LINKS = NAMESPACE_TYPES + tuple(link for link, dummy in CHILDREN_LINKS)
