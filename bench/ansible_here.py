@@ -34,7 +34,7 @@ def ansible(command: str, arguments: list[str], folder: str, environment: dict[s
     })
     kept.update(environment or {})
     done = subprocess.run([sys.executable, "-m", "ansible", command, *arguments], capture_output=True,
-                          env=kept, cwd=CHECKOUT)
+                          env=kept, cwd=CHECKOUT, check=False)
     if done.returncode:
         raise AnsibleFailed(f"ansible {command} {arguments}: {done.stdout.decode()}{done.stderr.decode()}")
     return done.stdout.decode()

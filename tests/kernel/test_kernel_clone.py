@@ -295,7 +295,7 @@ def test_a_kernel_with_a_shorter_structure_is_typed(options: Any, what: str) -> 
 
 
 def test_another_refusal_is_not_a_lack() -> None:
-    assert type(clone._refused(errno.EPERM, 1 << 60, ())) is PermissionError
+    assert clone._refused(errno.EPERM, 1 << 60, ()).__class__ is PermissionError
 
 
 def test_a_kernel_without_clone3_is_typed(absent: Callable[[str], None], in_child: Callable[..., Any]) -> None:

@@ -25,8 +25,8 @@ BLUE, GREEN = 4026532184, 4026532185
 def build(tmp_path: Path) -> Callable[..., Tree]:
     """A host with an init, kthreadd, and the caller as process 42."""
 
-    def make(initial: dict[str, int] = FIXED, kthreadd: bool = True) -> Tree:
-        tree = Tree(tmp_path / "proc", initial)
+    def make(initial: dict[str, int] | None = None, kthreadd: bool = True) -> Tree:
+        tree = Tree(tmp_path / "proc", FIXED if initial is None else initial)
         tree.process(1, "systemd", 1)
         if kthreadd:
             tree.process(2, "kthreadd", 1, kernel=True)

@@ -40,5 +40,5 @@ def test_enosys_is_a_lack_with_the_call_s_first_linux() -> None:
 @pytest.mark.parametrize("code, kind", [(errno.EPERM, PermissionError), (errno.ESRCH, ProcessLookupError)])
 def test_any_other_errno_is_python_s_own(code: int, kind: type) -> None:
     error = libc.failure("setns", code)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.errno == code and str(error).startswith("[Errno %d] setns: " % code)

@@ -75,7 +75,7 @@ class Tree:
         (folder / "ns").mkdir(parents=True)
         shown: dict[str, int | None] = {**self.initial, **inodes}
         for link in ("pid_for_children", "time_for_children"):
-            shown.setdefault(link, shown[link.split("_")[0]])
+            shown.setdefault(link, shown[link.split("_", maxsplit=1)[0]])
         for link, inode in shown.items():
             if inode is not None:
                 (folder / "ns" / link).symlink_to(f"{link.split('_')[0]}:[{inode}]")
