@@ -67,7 +67,8 @@ def test_tests_that_are_killed_leave_nothing_behind(root: Path, when: str) -> No
 
 def test_what_left_its_parent_is_ended_and_named(root: Path) -> None:
     supervisor = Supervisor(root)
-    supervisor.run("setsid", "sh", "-c", "sleep 633 &")
+    # The shell's child is called sh until it has executed sleep.
+    supervisor.run("setsid", "sh", "-c", "sleep 633 & until grep -q sleep /proc/$!/comm; do :; done")
     assert supervisor.close() == ["sleep"]
 
 

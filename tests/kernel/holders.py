@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import os
 import signal
 import socket
@@ -134,6 +135,11 @@ def in_thread(function: Callable[[], Any]) -> Any:
     threading.Thread(target=run, daemon=True).start()
     done.wait(10)
     return answers[0]
+
+
+def exit_this_thread() -> None:
+    """End this thread and no other, also where it is a process's first: then that is called a zombie."""
+    ctypes.CDLL(None)["syscall"](ctypes.c_long({"x86_64": 60, "aarch64": 93}[os.uname().machine]), ctypes.c_long(0))
 
 
 def private_mounts() -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import json
 import os
@@ -32,6 +31,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory imp
 from ansible_collections.nsfleet.linux.tests.kernel.holders import (
     bind,
     details,
+    exit_this_thread,
     fork,
     in_thread,
     kinds,
@@ -299,10 +299,6 @@ def test_a_process_whose_first_thread_has_ended_still_holds(held: Callable[..., 
     # The kernel tells nothing of an ended thread but its user and pid namespaces: the process is where its others are.
     assert scan.processes[pid].namespaces[0] == mnt
     assert scan.processes[pid].cgroup == Proc().cgroup_text(os.getpid())
-
-
-def exit_this_thread() -> None:
-    ctypes.CDLL(None)["syscall"](ctypes.c_long({"x86_64": 60, "aarch64": 93}[os.uname().machine]), ctypes.c_long(0))
 
 
 def test_each_private_table_of_many_threads_is_read_once(held: Callable[..., Any]) -> None:

@@ -182,15 +182,15 @@ def test_the_proc_of_an_outer_pid_namespace_is_understood(in_child: Callable[...
     assert names["uts"] == own("uts")
 
 
-def test_no_proc_is_no_traceback(in_child: Callable[..., Any]) -> None:
-    def without() -> Scan:
+def test_no_proc_is_an_error_that_says_so(in_child: Callable[..., Any]) -> None:
+    def without() -> str:
         private_mounts()
         mounts.mount("nsfleet-test", "/proc", "tmpfs")
-        return look()
+        with pytest.raises(FileNotFoundError) as caught:
+            look()
+        return str(caught.value)
 
-    scan = in_child(without, namespaces.CLONE_NEWNS)
-    assert scan.namespaces == {}
-    assert counts(scan, "own namespaces") == {"unreachable": 1}
+    assert "no process is listed: '/proc'" in in_child(without, namespaces.CLONE_NEWNS)
 
 
 @pytest.mark.parametrize("spare", [0, 1, 2, 3, 5, 8])

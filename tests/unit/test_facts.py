@@ -12,7 +12,7 @@ from typing import Any, Iterator
 
 import pytest
 import yaml
-from recorded.engines import docker, identity, podman
+from recorded.engines import crio, docker, identity, podman
 from recorded.host import HOST, HYBRID_MOUNTS, ROOT_MOUNT, Host
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
@@ -36,10 +36,11 @@ RETURN = documentation("RETURN")["ansible_facts"]["contains"]["namespaces"]
 
 @pytest.fixture
 def rich(tmp_path: Path) -> Host:
-    """A host with two containers, a pod, and pins of every kind that a recorded tree can have."""
+    """A host with three containers, one of them in a pod, and pins of every kind that a recorded tree can have."""
     host = Host(tmp_path)
     docker(host, "web", 500, Labels={"tier": "front"})
     podman(host, "db", 520)
+    crio(host, "sandbox", 540)
     own = host.namespaces("net")
     folder = host.root / "proc" / str(host.process(900, 1, "holder", arguments=["holder", "--password", "x"]))
     (folder / "ns" / "pid_for_children").symlink_to("pid:[4026533001]")
@@ -186,7 +187,7 @@ def test_types_narrow_the_inventory_and_the_counts_but_not_the_containers(rich: 
     assert facts["counts"] == {
         kind: sum(space["type"] == kind for space in facts["inventory"]) for kind in TYPES if kind in types
     }
-    assert len(facts["containers"]) == 2
+    assert len(facts["containers"]) == 3
     assert facts["containers"][0]["namespaces"].keys() == set(TYPES)
 
 
@@ -199,8 +200,8 @@ def test_the_inventory_is_ordered_by_type_then_initial_first(rich: Host) -> None
 @pytest.mark.parametrize(
     "patterns, names",
     [
-        ([], ["web", "db"]), (["w*"], ["web"]), (["docker:*"], ["web"]), (["podman:d?"], ["db"]),
-        ([identity("web")], ["web"]), ([identity("web")[:8] + "*"], ["web"]), (["*"], ["web", "db"]),
+        ([], ["POD", "web", "db"]), (["w*"], ["web"]), (["docker:*"], ["web"]), (["podman:d?"], ["db"]),
+        ([identity("web")], ["web"]), ([identity("web")[:8] + "*"], ["web"]), (["*"], ["POD", "web", "db"]),
         (["WEB"], []), (["nothing*"], []), (["web", "db"], ["web", "db"]), (["eb"], []),
     ],
     ids=str,

@@ -37,7 +37,7 @@ def take(scan: Scan, sources: Collection[str], own_mnt: str, cgroups: bool, pids
             try:
                 find()
             except OSError as error:
-                if not scan.processes and what == "processes":
+                if isinstance(error, FileNotFoundError) and what == "processes":
                     raise
                 # Each source counts what it meets; this is for what none can go on without (no descriptors left, say).
                 scan.problems.error(what, error)

@@ -5,46 +5,15 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from recorded.engines import OWN, conmon, crun_status, identity, runc_state
+from recorded.engines import CRIO_CGROUP, POD, crio, crun_status, identity
 from recorded.host import Host, legacy, unified
 
-POD = "11111111-2222-3333-4444-555555555555"
-SLICE = f"kubepods-besteffort-pod{POD.replace('-', '_')}.slice"
 CGROUPS = [
-    unified(f"/kubepods.slice/kubepods-besteffort.slice/{SLICE}/crio-%s.scope"),
-    legacy(f"/kubepods.slice/kubepods-besteffort.slice/{SLICE}/crio-%s.scope"),
+    CRIO_CGROUP,
+    legacy(CRIO_CGROUP.rstrip()[3:]),
     unified(f"/kubepods/besteffort/pod{POD}/crio-%s"),
 ]
-
-
-def annotations(kind: str) -> dict[str, str]:
-    name = "POD" if kind == "sandbox" else "web"
-    return {
-        "io.container.manager": "cri-o",
-        "io.kubernetes.container.name": name,
-        "io.kubernetes.pod.name": "web-7d4b9",
-        "io.kubernetes.pod.namespace": "shop",
-        "io.kubernetes.pod.uid": POD,
-        "io.kubernetes.cri-o.ContainerType": kind,
-        "io.kubernetes.cri-o.Image": "sha256:0123",
-        "io.kubernetes.cri-o.ImageName": "registry.example/shop/web:1.2",
-        "io.kubernetes.cri-o.Labels": json.dumps({"app": "web", "io.kubernetes.container.name": name}),
-        "io.kubernetes.cri-o.Annotations": json.dumps({"kubernetes.io/config.source": "api"}),
-    }
-
-
-def crio(host: Host, kind: str, pid: int, cgroup: str, bundle: str | None = None) -> str:
-    """A container of CRI-O with its conmon (pid - 1)."""
-    found = identity(kind)
-    told = conmon(host, pid - 1, f"k8s_{kind}_web-7d4b9_shop_{POD}_0", found, podman=False)
-    host.file(f"{bundle or told}/config.json", {
-        "ociVersion": "1.0.2-dev", "process": {"user": {"uid": 11, "gid": 12}}, "annotations": annotations(kind)})
-    runc_state(host, "/run/runc", found, pid)
-    host.process(pid, pid - 1, cgroup=cgroup.replace("%s", found), own=host.namespaces(*OWN))
-    return found
 
 
 @pytest.mark.parametrize("cgroup", CGROUPS, ids=["systemd", "systemd-v1", "cgroupfs"])

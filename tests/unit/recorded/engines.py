@@ -10,11 +10,16 @@ sources, as they could not be run where this was recorded: Kubernetes through co
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
-from .host import DOCKER_CAPABILITIES, Host, hybrid
+from .host import DOCKER_CAPABILITIES, Host, hybrid, unified
 
 OWN = ("mnt", "uts", "ipc", "pid", "net")
+POD = "11111111-2222-3333-4444-555555555555"
+CRIO_CGROUP = unified(
+    f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{POD.replace('-', '_')}.slice/crio-%s.scope"
+)
 SHIM = "/usr/bin/containerd-shim-runc-v2"
 
 
@@ -216,4 +221,32 @@ def podman(
     kinds = OWN if uid == 0 else (*OWN, "user")
     host.process(pid, pid - 1, cgroup=hybrid(f"/machine.slice/libpod-{found}.scope/container") if cgroup is None
                  else cgroup.replace("%s", found), own=host.namespaces(*kinds) if own is None else own, uid=uid)
+    return found
+
+
+def crio_annotations(kind: str) -> dict[str, str]:
+    """As the kubelet and CRI-O write them, for a C(sandbox) or a C(container)."""
+    name = "POD" if kind == "sandbox" else "web"
+    return {
+        "io.container.manager": "cri-o",
+        "io.kubernetes.container.name": name,
+        "io.kubernetes.pod.name": "web-7d4b9",
+        "io.kubernetes.pod.namespace": "shop",
+        "io.kubernetes.pod.uid": POD,
+        "io.kubernetes.cri-o.ContainerType": kind,
+        "io.kubernetes.cri-o.Image": "sha256:0123",
+        "io.kubernetes.cri-o.ImageName": "registry.example/shop/web:1.2",
+        "io.kubernetes.cri-o.Labels": json.dumps({"app": "web", "io.kubernetes.container.name": name}),
+        "io.kubernetes.cri-o.Annotations": json.dumps({"kubernetes.io/config.source": "api"}),
+    }
+
+
+def crio(host: Host, kind: str, pid: int, cgroup: str = CRIO_CGROUP, bundle: str | None = None) -> str:
+    """A container of CRI-O with its conmon (pid - 1); returns the id."""
+    found = identity(kind)
+    told = conmon(host, pid - 1, f"k8s_{kind}_web-7d4b9_shop_{POD}_0", found, podman=False)
+    host.file(f"{bundle or told}/config.json", {
+        "ociVersion": "1.0.2-dev", "process": {"user": {"uid": 11, "gid": 12}}, "annotations": crio_annotations(kind)})
+    runc_state(host, "/run/runc", found, pid)
+    host.process(pid, pid - 1, cgroup=cgroup.replace("%s", found), own=host.namespaces(*OWN))
     return found
