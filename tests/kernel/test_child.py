@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 import time
 from typing import Any, Callable, Iterator
 
@@ -25,6 +27,8 @@ def prepare() -> Answer:
             time.sleep(60)
         if what == b"D":
             os._exit(1)
+        if what == b"C":
+            return b"%d" % len(os.listdir("/proc/self/fd")), None
         if what == b"P":
             return b"%d" % os.getpid(), None
         if what == b"S":
@@ -123,15 +127,30 @@ def test_it_is_given_up_when_it_dies_at_once_each_time(child: Callable[..., Chil
         one.ask(b"E")
 
 
-def test_it_ends_with_us(child: Callable[..., Child], in_child: Callable[..., Any]) -> None:
+def test_it_ends_with_us_also_when_it_hangs(child: Callable[..., Child], held: Callable[..., Any]) -> None:
     def start() -> int:
-        return int(child().ask(b"P")[0])
+        one = child()
+        pid = int(one.ask(b"P")[0])
+        threading.Thread(target=one.ask, args=(b"H",), daemon=True).start()
+        return pid
 
-    pid = in_child(start)
+    parent = held(start)
+    os.kill(parent.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while os.path.exists("/proc/%d" % pid) and time.monotonic() < deadline:
+    while os.path.exists("/proc/%d" % parent.said) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not os.path.exists("/proc/%d" % pid)
+    assert not os.path.exists("/proc/%d" % parent.said)
+
+
+def test_it_keeps_no_descriptor(child: Callable[..., Child], tmp_path: Any) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    one = child()
+    before = one.ask(b"C")[0]
+    for dummy in range(3):
+        os.close(one.ask(b"G", os.fsencode(tmp_path / "file"))[1])
+        with open(tmp_path / "file", "rb") as stream:
+            one.ask(b"T", b"", stream.fileno())
+    assert one.ask(b"C")[0] == before
 
 
 def test_nothing_is_left(child: Callable[..., Child]) -> None:

@@ -145,3 +145,13 @@ def test_a_state_file_full_of_digits_costs_its_own_container_only(host: Host, un
     assert host.container().name == "web"
     assert time.monotonic() - begin < 1.0
     assert "state of runc" in {what for what, dummy in host.told()}
+
+
+def test_the_root_of_a_process_is_looked_for_within_the_time_of_all(host: Host) -> None:
+    host.process(100, 1, "conmon", own=host.namespaces("mnt"))
+    processes, problems = host.scan(), Problems()
+    names = processes[1].namespaces
+    with FileReader(str(host.root)) as files:
+        late = View(processes, Proc(str(host.root / "proc")), files, names, {}, problems, time.monotonic())
+        assert late.other_root(processes[100]) is False
+    assert {problem["reason"] for problem in problems.as_list()} == {"timed out"}
