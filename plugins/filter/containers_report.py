@@ -151,6 +151,7 @@ else:
     _text = NativeJinjaUnsafeText
 
 _FORMS = ("terminal", "host.json", "host.md", "index.json", "index.md", "path", "status", "reason")
+_NARROWEST = 40
 _DEFAULT_COLUMNS = ("name", "engine", "image", "pid", "namespaces", "shared")
 
 
@@ -176,12 +177,17 @@ def containers_report(
 ) -> t.Any:
     if form not in _FORMS:
         raise AnsibleFilterError(f"containers_report: form is one of {', '.join(_FORMS)}, not {form}")
+    columns = _words(columns)
     unknown = [column for column in columns if column not in COLUMNS]
     if unknown:
         raise AnsibleFilterError(f"containers_report: columns are {', '.join(COLUMNS)}, not {unknown[0]}")
+    if form == "terminal" and width < _NARROWEST:
+        raise AnsibleFilterError(f"containers_report: width must be at least {_NARROWEST}, not {width}")
+    if rows < 1:
+        raise AnsibleFilterError(f"containers_report: rows must be at least 1, not {rows}")
     if form == "path":
         return _text("hosts/" + file_name(str(hosts[0])))
-    choice = Choice(containers, engines, infra, kept, inventory)
+    choice = Choice(_words(containers), _words(engines), infra, kept, inventory)
     reports = [host_report(str(host), _result(variables, host, register), choice, host in pending) for host in hosts]
     if form == "terminal":
         return [_text(line) for line in Terminal(width, columns, rows, numbers, last, quoted).lines(reports)]
@@ -195,6 +201,11 @@ def containers_report(
     if form == "index.json":
         return _text(_json(index(reports, formats)))
     return _text(index_markdown(reports, formats))
+
+
+def _words(value: t.Any) -> list[str]:
+    """A list, also of what was written as one text with commas, as lists of modules may be (C(-e name=a,b))."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else list(value)
 
 
 def _result(variables: t.Any, host: str, register: str) -> dict[str, t.Any]:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 
+import pytest
 from canned import HOST, HOSTILE, container, crowd, facts, mount, namespace
 from playing import Play, Played, Shown
 from width import columns_of
@@ -211,6 +212,23 @@ def test_columns_without_room_are_named(play: Play) -> None:
 
 def test_a_wrong_value_is_refused(play: Play) -> None:
     assert play({"a": crowd(1)}, debug_containers_columns=["nmae"]).status == 2
+
+
+@pytest.mark.parametrize("option, value, words", [
+    ("width", 20, "width must be at least 40, not 12"),
+    ("rows", 0, "rows must be at least 1, not 0"),
+])
+def test_a_table_that_cannot_be_read_is_refused_in_words(play: Play, option: str, value: int, words: str) -> None:
+    played = play({"a": crowd(1)}, **{"debug_containers_" + option: value})
+    assert played.status == 2
+    assert words in " ".join(played.output.split())
+
+
+def test_patterns_may_be_one_text_as_on_a_command_line(play: Play) -> None:
+    hosts = {"a": crowd(12)}
+    assert "a: none of its 12 containers was chosen" in play(hosts, debug_containers_containers="no-such*").table
+    assert "a: 2 containers chosen of 12 (podman)" in play(
+        hosts, debug_containers_containers="*-0001,shop/*", debug_containers_engines="podman").table
 
 
 def test_what_an_inventory_says_of_localhost_does_not_hinder_the_reports(play: Play) -> None:

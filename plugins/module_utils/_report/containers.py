@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple, Sequence
 
 from .._audit.kept import blind, kept
-from .text import cut, printable
+from .text import cut, printable, short_id
 
 TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
 # What engines leave the host's unless told otherwise.
@@ -134,7 +134,7 @@ def _names(container: dict[str, Any]) -> list[str]:
 
 def display_name(container: dict[str, Any]) -> str:
     """NAME, or POD/NAME of one in a pod."""
-    name = str(container.get("name") or str(container.get("id"))[:12])
+    name = str(container.get("name") or short_id(container.get("id")))
     pod = (container.get("pod") or {}).get("name")
     return f"{pod}/{name}" if pod else name
 
@@ -184,7 +184,7 @@ def shares(
         partners = (container.get("shared_with") or {}).get(kind)
         # Of those who share the host's, the host is the partner that counts.
         if partners and kind not in with_host:
-            known = (names.get(str(one), str(one)[:12]) for one in partners)
+            known = (names.get(str(one), short_id(one)) for one in partners)
             key = tuple(sorted(name[len(prefix):] if name.startswith(prefix) else name for name in known))
             groups.setdefault(key, []).append(kind)
     for key, kinds in sorted(groups.items()):

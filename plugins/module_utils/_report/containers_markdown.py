@@ -5,7 +5,7 @@ import re
 from typing import Any, Sequence
 
 from .containers import TYPES, display_name, file_name, number_of, shares, verdicts
-from .text import printable
+from .text import printable, short_id
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 _MARKED = {ord(character): "\\" + character for character in "\\`*[]#|~!$"}
@@ -73,7 +73,7 @@ def _row(one: dict[str, Any], names: dict[str, str]) -> list[str]:
     with_host = one.get("shared_with_host") or ()
     partners = shares(dict(one, shared_with_host=[]), names)
     cells = [
-        one.get("name"), str(one.get("id"))[:12], one.get("engine"), one.get("image"),
+        one.get("name"), short_id(one.get("id")), one.get("engine"), one.get("image"),
         "/".join(str(pod[key]) for key in ("namespace", "name") if pod.get(key)), one.get("state"), one.get("pid"),
         one.get("user"), " ".join(kind for kind in TYPES if kind in with_host),
     ]

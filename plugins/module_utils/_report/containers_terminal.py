@@ -17,7 +17,7 @@ from .containers import (
     verdicts,
 )
 from .table import Column, fits, table
-from .text import cut, printable, width, wrap
+from .text import cut, printable, short_id, width, wrap
 
 _KEPT_ROWS = 20  # a host
 _HOLDERS = 3     # a namespace
@@ -36,7 +36,7 @@ _KEPT = (Column("WITHOUT A PROCESS"), Column("VERDICT"), Column("KEPT BY", "end"
 _Cell = Callable[[Dict[str, Any], Dict[str, Any]], Any]
 _COLUMNS: dict[str, tuple[Column, _Cell]] = {
     "name": (Column("CONTAINER", "middle", fair=15, least=12), lambda one, report: display_name(one)),
-    "id": (Column("ID"), lambda one, report: str(one.get("id"))[:12]),
+    "id": (Column("ID"), lambda one, report: short_id(one.get("id"))),
     "engine": (Column("ENGINE"), lambda one, report: one.get("engine")),
     "image": (Column("IMAGE", "start", fair=10), lambda one, report: shortened_image(one.get("image"))),
     "pod": (Column("POD", "middle"), lambda one, report: (one.get("pod") or {}).get("name")),

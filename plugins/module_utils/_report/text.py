@@ -88,3 +88,9 @@ def wrap(text: str, columns: int, indent: str = "", hanging: str = "") -> list[s
         empty = False
     lines.append(line)
     return lines
+
+
+def short_id(found: object) -> str:
+    """The first 12 digits of an engine's ID of 64, any other whole."""
+    name = str(found)
+    return name[:12] if len(name) == 64 and not set(name) - set("0123456789abcdef") else name

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.table import Column, table
-from ansible_collections.nsfleet.linux.plugins.module_utils._report.text import cut, pad, printable, width, wrap
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.text import (
+    cut,
+    pad,
+    printable,
+    short_id,
+    width,
+    wrap,
+)
 
 ANY = st.text(st.characters(exclude_categories=[]), max_size=60)
 
@@ -75,3 +82,8 @@ def test_the_widest_column_gives_first() -> None:
 
 def test_columns_that_find_no_place_are_named() -> None:
     assert table([Column("NAME"), Column("PID")], [["x" * 20, "12345"]], 25)[1] == ["PID"]
+
+
+def test_only_an_engine_s_long_id_is_shortened() -> None:
+    assert short_id("3f0c" * 16) == "3f0c3f0c3f0c"
+    assert short_id("unknown-4026532184-158231") == "unknown-4026532184-158231"
