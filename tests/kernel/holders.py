@@ -60,21 +60,27 @@ def name_of(fd: int) -> str:
     return os.readlink("/proc/thread-self/fd/%d" % fd)
 
 
-def fork(function: Callable[[], Any]) -> int:
-    """The pid of a child that runs the function, stays, and ends with its parent."""
+def fork(function: Callable[[], Any], wait: bool = True) -> int:
+    """The pid of a child that runs the function (by now, if ``wait``), stays, and ends with its parent."""
     parent = os.getpid()
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             prctl.set_pdeathsig(signal.SIGKILL)
             if os.getppid() in (parent, 0):  # 0: in another pid namespace
                 function()
+                os.close(writing)
                 while True:
                     signal.pause()
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(1)
+    os.close(writing)
+    if wait:
+        os.read(reading, 1)
+    os.close(reading)
     return pid
 
 

@@ -163,7 +163,7 @@ def test_a_container_whose_first_thread_has_ended_is_told_of_in_full(held: Calla
         for flag in OWN.values():
             namespaces.unshare(flag)
         mounts.mount("none", "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
-        pid = fork(leave_a_thread)
+        pid = fork(leave_a_thread, wait=False)
         spaces = {kind: own(kind) for kind in OWN if kind != "pid"}
         return pid, {**spaces, "pid": own("pid_for_children")}
 

@@ -287,7 +287,7 @@ def test_a_process_whose_first_thread_has_ended_still_holds(held: Callable[..., 
             os.write(told, (name_of(fd) + " " + own("mnt")).encode())
             exit_this_thread()
 
-        pid = fork(hold)
+        pid = fork(hold, wait=False)
         names = os.read(reading, 100).decode().split()
         while Proc().stat(pid).state != "Z":
             time.sleep(0.001)

@@ -60,7 +60,7 @@ def _read_table(scan: Scan, process: Process, tid: int | None, pins: bool, socke
                 scan.pin(link, "descriptor", (pid, tid), **details)
                 scan.way(link, pid, *path)
     except OSError as error:
-        if error.errno not in GONE:
+        if error.errno not in GONE and not scan.proc.is_ending(pid):
             scan.problems.error("descriptors", error)
 
 

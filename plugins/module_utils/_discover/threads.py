@@ -40,7 +40,7 @@ def _look_at(scan: Scan, process: Process, tid: int) -> None:
             scan.problems.error("threads", error)
         return
     if refusal is not None:
-        if refusal.errno not in GONE:
+        if refusal.errno not in GONE and not scan.proc.is_ending(process.pid, tid):
             scan.problems.error("threads", refusal)
         return
     pid = process.pid

@@ -20,6 +20,7 @@ CHILDREN_LINKS = (("pid_for_children", 3), ("time_for_children", 7))
 ALL_LINKS = NAMESPACE_TYPES + tuple(link for link, dummy in CHILDREN_LINKS)
 
 _CHUNK = 65536
+_PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_MOUNTINFO = 1.0  # seconds
 _O_PATH_DIR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -166,6 +167,14 @@ class Proc:
             return parse_stat(raw)
         except ValueError:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "%s/%d/stat" % (self.root, pid)) from None
+
+    def is_ending(self, pid: int, tid: int | None = None) -> bool:
+        """Whether a process or thread has ended or is about to: then its entries may say EACCES, whoever asks."""
+        try:
+            found = parse_stat(self.read(pid, "stat") if tid is None else self.read(pid, "task", tid, "stat"))
+        except (OSError, ValueError):
+            return True
+        return bool(found.flags & _PF_EXITING) and (tid is not None or found.threads <= 1)
 
     def namespaces(
         self, pid: object, tid: int | None = None, links: Sequence[str] = ALL_LINKS
