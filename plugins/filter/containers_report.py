@@ -181,6 +181,8 @@ def containers_report(
     unknown = [column for column in columns if column not in COLUMNS]
     if unknown:
         raise AnsibleFilterError(f"containers_report: columns are {', '.join(COLUMNS)}, not {unknown[0]}")
+    if not columns:
+        raise AnsibleFilterError(f"containers_report: columns are some of {', '.join(COLUMNS)}, and none is given")
     if form == "terminal" and width < _NARROWEST:
         raise AnsibleFilterError(f"containers_report: width must be at least {_NARROWEST}, not {width}")
     if rows < 1:
@@ -199,8 +201,8 @@ def containers_report(
     if form == "host.md":
         return _text(host_markdown(reports[0]))
     if form == "index.json":
-        return _text(_json(index(reports, formats)))
-    return _text(index_markdown(reports, formats))
+        return _text(_json(index(reports, _words(formats))))
+    return _text(index_markdown(reports, _words(formats)))
 
 
 def _words(value: t.Any) -> list[str]:

@@ -74,6 +74,7 @@ def test_descriptors_go_both_ways(child: Callable[..., Child], tmp_path: Any) ->
     with open(tmp_path / "file", "rb") as stream:
         assert one.ask(b"T", b"", stream.fileno())[0] == b"content"
     received = one.ask(b"G", os.fsencode(tmp_path / "file"))[1]
+    assert received is not None
     assert os.read(received, 100) == b"content"
     os.close(received)
 
@@ -147,7 +148,7 @@ def test_it_keeps_no_descriptor(child: Callable[..., Child], tmp_path: Any) -> N
     one = child()
     before = one.ask(b"C")[0]
     for dummy in range(3):
-        os.close(one.ask(b"G", os.fsencode(tmp_path / "file"))[1])
+        os.close(one.ask(b"G", os.fsencode(tmp_path / "file"))[1] or -1)
         with open(tmp_path / "file", "rb") as stream:
             one.ask(b"T", b"", stream.fileno())
     assert one.ask(b"C")[0] == before

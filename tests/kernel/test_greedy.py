@@ -167,6 +167,7 @@ def test_a_container_whose_first_thread_has_ended_is_told_of_in_full(held: Calla
         spaces = {kind: own(kind) for kind in OWN if kind != "pid"}
         return pid, {**spaces, "pid": own("pid_for_children")}
 
+    quiet = {problem["what"] for problem in look().problems.as_list() if problem["what"] == "mounts"}
     child = held(start)
     pid, spaces = child.said
     while Proc().stat(pid).state != "Z":
@@ -181,7 +182,8 @@ def test_a_container_whose_first_thread_has_ended_is_told_of_in_full(held: Calla
     for kind, name in spaces.items():
         assert by_name[name]["containers"] == [found[0]["id"]], kind
         assert by_name[name]["owner"] == own("user"), kind
-    assert not [problem for problem in facts["problems"] if "mounts" in problem["what"]], facts["problems"]
+    # Mounts in folders that a plain user may not enter are refused on many machines, whoever is looked at.
+    assert {problem["what"] for problem in facts["problems"] if "mounts" in problem["what"]} <= quiet, facts["problems"]
 
 
 def leave_a_thread() -> None:

@@ -252,3 +252,9 @@ def test_batches_end_in_one_index(play: Play, tmp_path: pathlib.Path) -> None:
     hosts["b"] = crowd(1)
     index = play(hosts, playbook="batches.yml").json("index.json")
     assert [host["status"] for host in index["hosts"]] == ["complete"] * 3
+
+
+def test_a_format_may_be_one_text_as_on_a_command_line(play: Play) -> None:
+    played = play({"a": crowd(1)}, debug_containers_formats="json")
+    assert played.status == 0
+    assert [path.name for path in sorted((played.reports / "hosts").iterdir())] == ["a.json"]
