@@ -29,10 +29,10 @@ from typing import Any, NamedTuple
 # As a folder of packages, not as the collection: that needs neither Ansible nor the link in .collections.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "plugins"))
 
-from module_utils._kernel import mounts, netlink  # type: ignore[import-not-found]
-from module_utils._kernel.libc import KernelLacks  # type: ignore[import-not-found]
-from module_utils._kernel.namespaces import TYPES, setns, unshare  # type: ignore[import-not-found]
-from module_utils._kernel.prctl import set_pdeathsig  # type: ignore[import-not-found]
+from module_utils._kernel import mounts, netlink
+from module_utils._kernel.libc import KernelLacks
+from module_utils._kernel.namespaces import TYPES, setns, unshare
+from module_utils._kernel.prctl import set_pdeathsig
 
 BRIDGE = "demo0"
 NETWORK = "192.0.2.%d"  # RFC 5737: for documentation, so it cannot be anybody's
@@ -343,7 +343,7 @@ def wait_for(command: list[str]) -> int:
 
 def needed() -> bool:
     """Whether this machine has no container that can be seen from here."""
-    from module_utils._facts import Request, gather  # type: ignore[import-not-found]
+    from module_utils._facts import Request, gather
 
     return not gather(Request(gather_subset=("containers",), scan=("processes",)))["containers"]
 

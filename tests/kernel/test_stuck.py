@@ -335,11 +335,15 @@ def test_a_comm_is_data(held: Callable[..., Any]) -> None:
     assert json.loads(json.dumps(leader.comm)).encode("utf-8")
 
 
+# The kernel gets addresses only: somebody has to keep what lies there.
+KEPT: list[Any] = []
+
+
 def address_of(value: bytes) -> int:
     import ctypes
 
-    address_of.kept = ctypes.create_string_buffer(value)  # type: ignore[attr-defined]
-    return ctypes.addressof(address_of.kept)  # type: ignore[attr-defined]
+    KEPT.append(ctypes.create_string_buffer(value))
+    return ctypes.addressof(KEPT[-1])
 
 
 def test_ten_thousand_descriptors_are_read(held: Callable[..., Any]) -> None:

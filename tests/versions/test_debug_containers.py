@@ -13,8 +13,8 @@ import pythons
 from test_versions import CHECKOUT, core
 
 sys.path.insert(0, str(CHECKOUT / "tests/playbooks"))
-from canned import HOSTILE, crowd  # type: ignore[import-not-found]
-from playing import player  # type: ignore[import-not-found]
+from canned import HOSTILE, crowd
+from playing import player
 
 RELEASES = [release for release in pythons.CORES if pythons.controller(release)]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Callable, Iterator, TypeVar
+from typing import Any, Callable, Iterator, TypeVar
 
 from .._kernel.proc import GONE, Proc
 from .._kernel.reader import FileReader
@@ -28,7 +28,7 @@ class View:
         self.problems = problems
         self.until = until
         self.inside: set[int] = set()
-        self._found: dict[str, object] = {}
+        self._found: dict[str, Any] = {}
         self._differs: dict[Names, tuple[int, ...]] = {}
         # Only the live /proc has us in it; the pid may mean somebody else in a recorded one.
         own = processes.get(os.getpid()) if proc.root == "/proc" else None
@@ -43,7 +43,8 @@ class View:
         """What C(find) finds, asked for only once in a scan."""
         if key not in self._found:
             self._found[key] = find()
-        return self._found[key]  # type: ignore[return-value]
+        found: T = self._found[key]
+        return found
 
     def differs(self, process: Process) -> tuple[int, ...]:
         """Where (in TYPES) a process is known to be in another namespace than the host."""

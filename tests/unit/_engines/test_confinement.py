@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from recorded.engines import OWN, docker, identity
 from recorded.host import DOCKER_CAPABILITIES, UNIFIED_MOUNTS, Host, hybrid, legacy, unified
@@ -16,8 +18,8 @@ DOCKER = (
 ).split()
 
 
-def container(host: Host, cgroup: str | None = None, **about: object) -> None:
-    host.process(500, 1, cgroup=cgroup or unified(f"/docker/{WEB}"), own=host.namespaces(*OWN), **about)  # type: ignore[arg-type]
+def container(host: Host, cgroup: str | None = None, **about: Any) -> None:
+    host.process(500, 1, cgroup=cgroup or unified(f"/docker/{WEB}"), own=host.namespaces(*OWN), **about)
 
 
 def test_capabilities_by_name_and_set(host: Host) -> None:
