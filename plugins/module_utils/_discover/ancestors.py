@@ -58,7 +58,8 @@ def open_namespace(scan: Scan, name: str) -> int:
             finally:
                 os.close(handle)
         except OSError as error:
-            if error.errno not in GONE:
+            # On its way out a process refuses everybody (EACCES), before it is gone.
+            if error.errno not in GONE and not scan.proc.is_ending(way.pid):
                 refusal = error
     raise refusal
 

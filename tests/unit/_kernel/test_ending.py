@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.nsfleet.linux.plugins.module_utils._discover.ancestors import open_namespace
+from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan import Clock, Scan
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
+from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import Problems
 
 EXITING, LIVING = 0x4, 0x400000  # PF_EXITING; PF_RANDOMIZE, which nearly all have
 
@@ -41,3 +46,22 @@ def test_a_thread_ends_alone(flags: int, ending: bool, tmp_path: Path) -> None:
 def test_what_is_gone_has_ended(tmp_path: Path) -> None:
     assert Proc(str(tmp_path)).is_ending(7)
     assert Proc(str(tmp_path)).is_ending(7, 8)
+
+
+@pytest.mark.parametrize("ending, told", [(True, errno.ENOENT), (False, errno.EACCES)])
+def test_a_way_through_a_dying_process_is_gone_and_not_refused(
+    ending: bool, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = Scan(Proc(), Problems(), Clock(10))
+    scan.namespace("net:[4026533001]")
+    scan.way("net:[4026533001]", 900, 900, "ns", "net")
+
+    def refuse(path: str, *flags: int) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Proc, "is_ending", lambda self, pid, tid=None: ending)
+    with pytest.raises(OSError) as caught:
+        open_namespace(scan, "net:[4026533001]")
+    monkeypatch.undo()
+    assert caught.value.errno == told
