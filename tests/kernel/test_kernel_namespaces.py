@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, pidfd
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, pidfd, pidfd_signal
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 ALL_BUT_USER = sum(namespaces.TYPES.values()) - namespaces.CLONE_NEWUSER
@@ -91,7 +91,7 @@ def test_the_wrong_type_is_einval_and_not_a_lack(in_child: Callable[..., Any]) -
 def test_a_dead_process_s_pidfd_is_esrch(held: Callable[..., Any]) -> None:
     target = held()
     fd = pidfd.pidfd_open(target.pid)
-    pidfd.pidfd_send_signal(fd, 9)
+    pidfd_signal.pidfd_send_signal(fd, 9)
     os.waitpid(target.pid, 0)
     try:
         assert errno_of(namespaces.setns, fd, namespaces.CLONE_NEWNET) == errno.ESRCH

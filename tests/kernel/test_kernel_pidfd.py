@@ -16,7 +16,14 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, namespaces, pidfd, pidfd_ioctls, prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
+    libc,
+    namespaces,
+    pidfd,
+    pidfd_ioctls,
+    pidfd_signal,
+    prctl,
+)
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 CLOSE_ON_EXEC = fcntl.FD_CLOEXEC
@@ -38,7 +45,7 @@ def without_python_s(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def killed(fd: int, pid: int) -> bool:
-    pidfd.pidfd_send_signal(fd, signal.SIGKILL)
+    pidfd_signal.pidfd_send_signal(fd, signal.SIGKILL)
     return bool(select.select([fd], [], [], 10)[0]) and os.waitpid(pid, 0)[1] == signal.SIGKILL
 
 
@@ -48,7 +55,7 @@ def test_open_and_send_signal(held: Callable[..., Any]) -> None:
     fd = pidfd.pidfd_open(pid)
     assert fcntl.fcntl(fd, fcntl.F_GETFD) == CLOSE_ON_EXEC
     assert killed(fd, pid)
-    assert errno_of(pidfd.pidfd_send_signal, fd, 0) == errno.ESRCH
+    assert errno_of(pidfd_signal.pidfd_send_signal, fd, 0) == errno.ESRCH
     os.close(fd)
 
 
@@ -104,27 +111,29 @@ def test_missing_calls_are_typed(absent: Callable[[str], None]) -> None:
     with pytest.raises(libc.KernelLacks, match=r"no pidfd_open \(Linux 5.3"):
         pidfd.pidfd_open(os.getpid())
     with pytest.raises(libc.KernelLacks, match=r"no pidfd_send_signal \(Linux 5.1"):
-        pidfd.pidfd_send_signal(0, 0)
+        pidfd_signal.pidfd_send_signal(0, 0)
     with pytest.raises(libc.KernelLacks, match=r"no pidfd_getfd \(Linux 5.6"):
         pidfd.pidfd_getfd(0, 0)
 
 
 @pytest.mark.usefixtures("without_python_s")
-@pytest.mark.parametrize("flags, lacks", [(pidfd.PIDFD_SIGNAL_THREAD, True), (1 << 20, False)], ids=["6.9", "never"])
+@pytest.mark.parametrize(
+    "flags, lacks", [(pidfd_signal.PIDFD_SIGNAL_THREAD, True), (1 << 20, False)], ids=["6.9", "never"]
+)
 def test_a_signal_flag_this_kernel_lacks_is_typed(flags: int, lacks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def old(name: str, *args: Any) -> int:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
-    monkeypatch.setattr(pidfd, "syscall", old)
+    monkeypatch.setattr(pidfd_signal, "syscall", old)
     with pytest.raises(OSError) as caught:
-        pidfd.pidfd_send_signal(0, 0, flags)
+        pidfd_signal.pidfd_send_signal(0, 0, flags)
     assert caught.value.errno == errno.EINVAL
     assert isinstance(caught.value, libc.KernelLacks) is lacks
 
 
 def test_send_signal_to_what_is_no_pidfd_is_ebadf() -> None:
     with open(os.devnull) as null:
-        assert errno_of(pidfd.pidfd_send_signal, null.fileno(), 0) == errno.EBADF
+        assert errno_of(pidfd_signal.pidfd_send_signal, null.fileno(), 0) == errno.EBADF
 
 
 @since(6, 9)
@@ -143,7 +152,7 @@ def test_send_signal_reaches_the_whole_group(held: Callable[..., Any]) -> None:
 
     leader = held(two)
     first, second = pidfd.pidfd_open(leader.pid), pidfd.pidfd_open(leader.said)
-    pidfd.pidfd_send_signal(first, signal.SIGKILL, pidfd.PIDFD_SIGNAL_PROCESS_GROUP)
+    pidfd_signal.pidfd_send_signal(first, signal.SIGKILL, pidfd_signal.PIDFD_SIGNAL_PROCESS_GROUP)
     assert select.select([second], [], [], 10)[0]
     os.close(first)
     os.close(second)

@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple
 
 from .libc import KernelLacks
-from .pidfd import pidfd_send_signal
+from .pidfd_signal import pidfd_send_signal
 
 PIDFD_GET_INFO = 0xC040FF0B  # with the first published size, 64 bytes, which every later kernel takes too
 PIDFD_INFO_PID = 1
