@@ -1,6 +1,7 @@
 """The state of one scan: what was found so far, by whom it is held, and what was refused."""
 from __future__ import annotations
 
+import os
 import time
 from typing import Iterable, NamedTuple
 
@@ -15,6 +16,7 @@ INITIAL_INODES = {
 }
 # The socket inside a tun descriptor holds the network namespace it was opened in (drivers/net/tun.c, tun_chr_open).
 TUN = "/dev/net/tun"
+_MOST_KEPT = 600  # descriptors
 SOURCES = ("processes", "threads", "descriptors", "sockets", "mounts", "ancestors")
 
 
@@ -77,6 +79,8 @@ class Scan:
         self.features: dict[str, bool] = {}
         # Answers which nsid a network namespace has as seen from ours; None where that cannot be asked.
         self.route: Route | None = None
+        # Descriptors of network namespaces that no path of /proc leads to, None where they are not looked at later.
+        self.kept: dict[str, int] | None = None
         # Names whose kernel record (id, owner, parent) was read, so that it is read only once.
         self.described: dict[str, bool] = {}
         self._pins: dict[str, dict[tuple[object, ...], Pin]] = {}
@@ -114,6 +118,11 @@ class Scan:
         ways = self.ways.setdefault(name, [])
         if len(ways) < 4:
             ways.append(Way(pid, self.proc.path(*path)))
+
+    def keep(self, name: str, descriptor: int) -> None:
+        """Keep a copy of a descriptor, where that is wanted and no path leads to the namespace."""
+        if self.kept is not None and name not in self.ways and len(self.kept) < _MOST_KEPT:
+            self.kept[name] = os.dup(descriptor)
 
     def finish_pins(self) -> None:
         """Hand the collected pins over to the namespaces, those of processes first."""

@@ -252,7 +252,7 @@ def _describe(view: View, tree: Tree) -> Container | None:
         seccomp=told.seccomp, no_new_privs=told.no_new_privs, lsm=told.lsm,
         namespaces={kind: ref for kind, ref in zip(TYPES, leader.namespaces) if ref is not None},
         shared_with_host=[kind for kind, ref, host in zip(TYPES, leader.namespaces, view.host) if ref and ref == host],
-        members=sorted({process.pid for process in tree.members}),
+        members=sorted({process.pid for process in tree.members}), ports=state.ports,
     )
 
 

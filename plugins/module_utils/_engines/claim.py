@@ -1,7 +1,7 @@
 """What tells that processes are a container: components of a cgroup path, and what an engine adds."""
 from __future__ import annotations
 
-from typing import Callable, Iterable, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
 from .._kernel.proc import Cgroup, parse_cgroups
 from .._model.inventory import Pod, Process
@@ -47,6 +47,7 @@ class State:
         self.pod: Pod | None = None
         self.infra = False
         self.status: str | None = None
+        self.ports: Any = None
         self.trouble: OSError | None = None
 
 

@@ -73,6 +73,7 @@ def _describe(config: dict[str, Any], state: State) -> None:
     state.pid = number(now.get("Pid"))
     state.running = state.pid is not None
     state.status = "paused" if now.get("Paused") is True else None
+    state.ports = mapping(config.get("NetworkSettings")).get("Ports")
     told = {key[len("io.kubernetes."):]: value for key, value in state.labels.items() if "io.kubernetes." in key[:14]}
     if "pod.name" in told:
         state.pod = Pod(told["pod.name"], told.get("pod.namespace"), told.get("pod.uid"))

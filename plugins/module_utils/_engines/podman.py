@@ -71,6 +71,7 @@ def look(claimed: Claim, view: View) -> State:
     state.name = line(told.get("name") or config.get("name") or (found.name if found is not None else None))
     state.image = line(told.get("image-name") or told.get("image-id"), IMAGE)
     state.labels = labels(config.get("labels"))
+    state.ports = config.get("newPortMappings") or config.get("portMappings")
     state.user = line(config.get("user"))
     if state.user is None:
         bundle = found.bundle if found is not None and found.bundle is not None else None

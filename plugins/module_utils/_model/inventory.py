@@ -107,7 +107,10 @@ class Pod:
 
 @dataclass
 class Container:
-    """What is known of one container. C(members) are the pids of its tree, C(pid) its init's as we see it."""
+    """What is known of one container. C(members) are the pids of its tree, C(pid) its init's as we see it.
+
+    C(ports): what is published, as the engine wrote it (_network/published.py reads it).
+    """
 
     id: str
     engine: str
@@ -130,6 +133,7 @@ class Container:
     shared_with_host: list[str] = field(default_factory=list)
     shared_with: dict[str, list[str]] = field(default_factory=dict)
     members: list[int] = field(default_factory=list)
+    ports: Any = None
 
     def as_dict(self, labels: bool) -> dict[str, Any]:
         """The container as the result gives it."""

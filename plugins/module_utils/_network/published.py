@@ -1,0 +1,307 @@
+"""Ports of a network that lead to containers: by DNAT rules, by proxy processes, by what the engines wrote down."""
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .._model.inventory import TRUNCATED, Container, Problems
+from .._model.network import Firewall, Network, Published
+from .proxies import ANY, SILENT, Forward, Proxy, as_address, as_port
+
+_RANGE = 1024      # ports of one range
+_CONTEXTS = 256    # ways into a chain
+_STEPS = 20_000    # through all chains of a table
+_WHAT = "published ports"
+
+Span = Tuple[int, int, int]  # bits of an address, first, last
+
+
+class Condition(NamedTuple):
+    """What of a match matters here; None: whatever."""
+
+    protocol: Optional[str] = None
+    destination: Optional[Span] = None
+    ports: Optional[Tuple[int, int]] = None
+
+
+class Target(NamedTuple):
+    """Where a port leads to: an address, a container, or both; C(port) None: not known."""
+
+    container: Optional[str]
+    address: Optional[str]
+    port: Optional[int]
+
+
+def published(name: str, network: Network, containers: Sequence[Container],
+              owner_of_address: Callable[[str], Optional[str]], proxies: Iterable[Proxy], engines: bool,
+              problems: Problems, most: int = 500) -> List[Published]:
+    """The published ports of network C(name), at most so many; what was cut is counted in C(problems).
+
+    C(owner_of_address) gives the container that has an address, as this network would reach it. C(proxies) are those
+    of the host (proxies.py). C(engines): this is the network in which engines publish, the host's: what they wrote
+    down of C(containers) counts here.
+
+    C(proved_by) has C(nftables), C(COMM (pid PID)), names of engines. Where several are there, all say the same.
+    """
+    table = _Table(containers, network)
+    if network["firewall"] is not None:
+        for rule in _translations(network["firewall"], problems):
+            table.translated(rule, owner_of_address, problems)
+    silent: List[Tuple[Proxy, Forward]] = []
+    for proxy in proxies:
+        for forward in proxy.forwards if proxy.network == name else ():
+            # Root's are believed; what others say of themselves must be seen.
+            if proxy.uid and proxy.pid not in table.holders.get((forward.protocol, forward.host_port), {}):
+                continue
+            if forward.address is None:
+                silent.append((proxy, forward))
+                continue
+            target = Target(owner_of_address(forward.address), forward.address, forward.port)
+            proof = _process(proxy.pid, proxy.comm)
+            table.add(forward.protocol, forward.host_address, forward.host_port, target, proof)
+    for container in containers if engines else ():
+        for protocol, address, host_port, port in engine_ports(container, problems):
+            table.add(protocol, address, host_port, Target(container.id, None, port), container.engine)
+            for pid, comm in table.silent_holders(protocol, address, host_port):
+                table.add(protocol, address, host_port, Target(container.id, None, port), _process(pid, comm))
+    for proxy, forward in silent:
+        if not table.has(forward.protocol, forward.host_address, forward.host_port):
+            table.add(forward.protocol, forward.host_address, forward.host_port, Target(None, None, forward.port),
+                      _process(proxy.pid, proxy.comm))
+    rows = sorted(table.rows.values(), key=lambda row: (row["protocol"], row["host_port"], row["host_address"]))
+    if len(rows) > most:
+        problems.add(_WHAT, TRUNCATED, len(rows) - most)
+    return rows[:most]
+
+
+class _Table:
+    """Rows by what they say."""
+
+    def __init__(self, containers: Sequence[Container], network: Network) -> None:
+        self.rows: Dict[Tuple[object, ...], Published] = {}
+        self._known: Set[Tuple[object, ...]] = set()
+        # Containers of one pod have one network, and any of them may be named as owner of its address.
+        self._spaces = {container.id: container.namespaces.get("net") for container in containers}
+        self._own = {address["address"] for address in network["addresses"]}
+        self._spans = [(text, span) for text, span in ((text, _span(text)) for text in sorted(self._own)) if span]
+        # Who holds the sockets of a port, outside of all containers.
+        self.holders: Dict[Tuple[str, int], Dict[int, str]] = {}
+        self._bound: Dict[int, Set[Tuple[str, int, str]]] = {}
+        for row in network["listening"]:
+            for holder in row["processes"] if row["port"] else ():
+                if holder["container"] is None:
+                    protocol, port = row["protocol"], int(row["port"] or 0)
+                    self.holders.setdefault((protocol, port), {})[holder["pid"]] = holder["comm"]
+                    self._bound.setdefault(holder["pid"], set()).add((protocol, port, row["address"] or ""))
+
+    def add(self, protocol: str, host_address: str, host_port: int, target: Target, proof: str) -> None:
+        """One more proof; rows of the same port and target are one."""
+        space = self._spaces.get(target.container or "") or target.container or target.address
+        row = self.rows.setdefault((protocol, host_address, host_port, space, target.port), {
+            "protocol": protocol, "host_address": host_address, "host_port": host_port,
+            "container": target.container, "address": target.address, "port": target.port, "proved_by": [],
+        })
+        self._known.add((protocol, host_address, host_port))
+        row["address"] = row["address"] or target.address
+        if proof not in row["proved_by"]:
+            row["proved_by"].append(proof)
+
+    def has(self, protocol: str, host_address: str, host_port: int) -> bool:
+        return (protocol, host_address, host_port) in self._known
+
+    def silent_holders(self, protocol: str, address: str, port: int) -> Iterator[Tuple[int, str]]:
+        """Forwarders that hold this very socket, or one for all addresses."""
+        for pid, comm in sorted(self.holders.get((protocol, port), {}).items()):
+            bound = {where for kind, number, where in self._bound[pid] if (kind, number) == (protocol, port)}
+            if comm in SILENT and bound & {address, "::", "*"}:
+                yield pid, comm
+
+    def translated(self, rule: Tuple[Condition, Dict[str, Any]], owner: Callable[[str], Optional[str]],
+                   problems: Problems) -> None:
+        """The ports of a DNAT rule."""
+        condition, to = rule
+        container = owner(to["address"])
+        if condition.ports is None or (container is None and to["address"] in self._own):
+            return
+        low, high = condition.ports
+        if high - low >= _RANGE:
+            problems.add(_WHAT, TRUNCATED, high - low)
+            high = low
+        for here in self._addresses(condition.destination, to["address"]):
+            for port in range(low, high + 1):
+                for protocol in (condition.protocol,) if condition.protocol else ("tcp", "udp"):
+                    self.add(protocol, here, port, Target(container, to["address"], _port_there(port, to)), "nftables")
+
+    def _addresses(self, wanted: Optional[Span], target: str) -> List[str]:
+        """The addresses here that a rule is for: of those that are not ours nothing is published here."""
+        if wanted is None or wanted[2] - wanted[1] + 1 == 1 << wanted[0]:
+            return [ANY[":" in target]]
+        if wanted[1] == wanted[2]:
+            text = _address(wanted)
+            local = not self._own or text in self._own or text.startswith("127.")
+            return [text] if local else []
+        return [text for text, span in self._spans if span[0] == wanted[0] and wanted[1] <= span[1] <= wanted[2]]
+
+
+def engine_ports(container: Container, problems: Problems) -> Iterator[Tuple[str, str, int, int]]:
+    """(protocol, address, port, port inside) as the engine wrote them: Docker, Podman (new and old), nerdctl."""
+    told = container.ports
+    rows: List[Tuple[object, object, object, object, object]] = []
+    if isinstance(told, dict):
+        for inside, bindings in told.items():
+            number, dummy, protocol = str(inside).partition("/")
+            for entry in bindings if isinstance(bindings, list) else ():
+                if isinstance(entry, dict):
+                    rows.append((protocol, entry.get("HostIp"), entry.get("HostPort"), number, 1))
+    else:
+        if told is None and container.engine == "containerd":
+            told = _json(container.labels.get("nerdctl/ports", ""))
+        for entry in told if isinstance(told, list) else ():
+            if isinstance(entry, dict):
+                small = {str(key).replace("_", "").lower(): value for key, value in entry.items()}
+                rows.append((small.get("protocol"), small.get("hostip"), small.get("hostport"),
+                             small.get("containerport"), small.get("range") or 1))
+    for protocols, address, host_port, port, count in rows:
+        first, there, many = as_port(host_port), as_port(port), as_port(count)
+        where = ANY[0] if not address else as_address(address)
+        if not (first and there and many and where):
+            continue
+        if many > _RANGE:
+            problems.add(_WHAT, TRUNCATED, many - 1)
+            many = 1
+        # Podman lists several protocols as one text.
+        listed = protocols if isinstance(protocols, str) and protocols else "tcp"
+        for kind in listed.split(",")[:4]:
+            for at in range(min(many, 65536 - max(first, there))):
+                yield kind[:16], where, first + at, there + at
+
+
+def _process(pid: int, comm: str) -> str:
+    return "%s (pid %d)" % (comm, pid)
+
+
+def _json(raw: str) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _port_there(port: int, to: Dict[str, Any]) -> Optional[int]:
+    first, last, base = to["port"], to["port_max"], to.get("port_base")
+    if first is None:
+        return port
+    if base is not None:
+        return int(first) + port - int(base) if port >= base else None
+    if last is None:
+        return int(first)
+    # Of a range the kernel keeps the port that is in it, else takes any.
+    return port if first <= port <= last else None
+
+
+def _translations(firewall: Firewall, problems: Problems) -> Iterator[Tuple[Condition, Dict[str, Any]]]:
+    """DNAT rules that packets can come to, with all that must hold on the way to them."""
+    rules: Dict[Tuple[str, str, str], List[Dict[str, Any]]] = {}
+    for row in firewall["decoded"]:
+        to = row["to"]
+        if row["action"] == "dnat" and to and to["address"] and not to["address"].startswith("127.") and (
+                to["address"] != "::1"):
+            rules.setdefault((row["family"], row["table"], row["chain"]), []).append(row)
+    for table in firewall["tables"]:
+        where = (table["family"], table["name"])
+        if "dormant" in table["flags"] or not any(key[:2] == where for key in rules):
+            continue
+        for chain, ways in _reached(table, problems).items():
+            for row in rules.get(where + (chain,), ()):
+                seen: Set[Condition] = set()
+                for way in ways:
+                    for own in _conditions(row["match"]):
+                        both = _meet(way, own)
+                        if both is not None and both not in seen:
+                            seen.add(both)
+                            yield both, row["to"]
+
+
+def _reached(table: Dict[str, Any], problems: Problems) -> Dict[str, Set[Condition]]:
+    """The chains that packets come to, each with the ways they come: from where addresses are translated on."""
+    jumps = {chain["name"]: chain["jumps"] for chain in table["chains"]}
+    waiting = [(chain["name"], Condition()) for chain in table["chains"]
+               if chain["type"] == "nat" and chain["hook"] in ("prerouting", "output")]
+    found: Dict[str, Set[Condition]] = {}
+    steps = 0
+    while waiting:
+        name, way = waiting.pop()
+        ways = found.setdefault(name, set())
+        steps += 1
+        if way in ways or name not in jumps:
+            continue
+        if len(ways) >= _CONTEXTS or steps > _STEPS:
+            problems.add(_WHAT, TRUNCATED)
+            continue
+        ways.add(way)
+        for jump in jumps[name]:
+            for condition in _conditions(jump["match"]):
+                both = _meet(way, condition)
+                if both is not None:
+                    waiting.append((jump["chain"], both))
+    return found
+
+
+def _conditions(match: Dict[str, Any]) -> List[Condition]:
+    """What a match says of protocol, destination and port: one for each combination of its alternatives."""
+    found = [_condition(match)]
+    for alternatives in match.get("any", ()):
+        told = [_condition(alternative) for alternative in alternatives]
+        if len(found) * len(told) > _RANGE or Condition() in told:
+            continue
+        met = [_meet(one, other) for one in found for other in told]
+        found = [both for both in met if both is not None]
+    return found
+
+
+def _condition(match: Dict[str, Any]) -> Condition:
+    protocol, port, destination = match.get("protocol"), match.get("port"), match.get("destination")
+    # A match of "all but" leaves everything for us: what is left is not told port by port.
+    ports = None if port is None or match.get("port_negated") else (port, match.get("port_max", port))
+    span = None
+    if destination is not None and not match.get("destination_negated"):
+        span = _span(destination, match.get("destination_max"))
+    return Condition(None if match.get("protocol_negated") else protocol, span, ports)
+
+
+def _meet(one: Condition, other: Condition) -> Optional[Condition]:
+    """Both conditions; None where they exclude each other."""
+    if one.protocol and other.protocol and one.protocol != other.protocol:
+        return None
+    destination = one.destination or other.destination
+    if one.destination and other.destination:
+        low, high = max(one.destination[1], other.destination[1]), min(one.destination[2], other.destination[2])
+        destination = (one.destination[0], low, high)
+        if one.destination[0] != other.destination[0] or low > high:
+            return None
+    ports = one.ports or other.ports
+    if one.ports and other.ports:
+        ports = max(one.ports[0], other.ports[0]), min(one.ports[1], other.ports[1])
+        if ports[0] > ports[1]:
+            return None
+    return Condition(one.protocol or other.protocol, destination, ports)
+
+
+def _span(text: str, last: Optional[str] = None) -> Optional[Span]:
+    """An address, a prefix, or the first and last of a range; None for what is none of them."""
+    start, dummy, length = text.partition("/")
+    try:
+        family = socket.AF_INET6 if ":" in start else socket.AF_INET
+        low = int.from_bytes(socket.inet_pton(family, start), "big")
+        bits = 128 if family == socket.AF_INET6 else 32
+        rest = (1 << (bits - int(length))) - 1 if length else 0
+        high = low | rest if last is None else int.from_bytes(socket.inet_pton(family, last), "big")
+    except (OSError, ValueError):
+        return None
+    return bits, low & ~rest, high
+
+
+def _address(span: Span) -> str:
+    family = socket.AF_INET if span[0] == 32 else socket.AF_INET6
+    return socket.inet_ntop(family, span[1].to_bytes(span[0] // 8, "big"))
