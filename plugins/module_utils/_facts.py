@@ -5,7 +5,7 @@ import fnmatch
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from ._discover import inventory
 from ._discover.scan import SOURCES, Clock, Scan, host_names, mark_initial, own_names
@@ -41,16 +41,39 @@ class Facts:
     own: dict[str, str]
     host: dict[str, str]
     containers: list[Container] = field(default_factory=list)
+    networks: Optional[Dict[str, Any]] = None
 
 
-def gather(request: Request, proc_root: str = "/proc", file_root: str = "/") -> dict[str, Any]:
-    """The facts as the module returns them; never raises for what it meets on the way, see RV(problems)."""
+def facts_for(params: dict[str, Any], look: Callable[[Request], dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The facts that a module's parameters ask for. Raises ValueError with a sentence for the user."""
+    known = {name: value for name, value in params.items() if name in Request.__dataclass_fields__}
+    for option in ("max_entries", "timeout"):
+        if not known[option] > 0:  # also refuses NaN
+            raise ValueError("%s must be greater than 0, not %s." % (option, known[option]))
+    if look is None and "network" in known["gather_subset"]:
+        raise ValueError("The subset network needs an action plugin, which was passed by: name the module"
+                         " nsfleet.linux.ns_facts_network instead of ns_facts.")
+    try:
+        return (look or gather)(Request(**known))
+    except OSError as error:
+        raise ValueError("The host's /proc must be readable to find namespaces, and it is not: %s. Mount it."
+                         % error) from error
+
+
+def gather(request: Request, proc_root: str = "/proc", file_root: str = "/",
+           survey: Callable[[Facts, int], dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The facts as the module returns them; never raises for what it meets on the way, see RV(problems).
+
+    C(survey) looks at the networks (at most so many entries a list). Its code travels only where they are asked for.
+    """
     problems = Problems()
     clock = Clock(request.timeout)
     proc = Proc(proc_root)
     scan = Scan(proc, problems, clock, request.max_entries, live=proc_root == "/proc")
     own = own_names(proc)
-    want_containers = "containers" in request.gather_subset
+    if survey is not None:
+        scan.kept = {}
+    want_containers = survey is not None or "containers" in request.gather_subset
     inventory.take(scan, request.scan, own.get("mnt", ""), want_containers, request.processes)
     facts = Facts(scan, own, host_names(scan, own))
     mark_initial(scan, own)
@@ -59,6 +82,8 @@ def gather(request: Request, proc_root: str = "/proc", file_root: str = "/") -> 
         if want_containers:
             _add_containers(facts, files)
         _add_leaders(facts, files, request.cmdline)
+    if survey is not None:
+        facts.networks = survey(facts, request.max_entries)
     return _result(facts, request)
 
 
@@ -137,6 +162,11 @@ def _result(facts: Facts, request: Request) -> dict[str, Any]:
         result["inventory"] = [_namespace(space, request, scan) for space in spaces]
     if "containers" in request.gather_subset:
         result["containers"] = [container.as_dict(request.labels) for container in sorted(shown, key=_by_name)]
+    if facts.networks is not None:
+        wanted = {facts.host.get("net")}.union(container.namespaces.get("net") for container in shown)
+        result["networks"] = {
+            name: network for name, network in facts.networks.items() if not request.containers or name in wanted
+        }
     result["complete"] = scan.problems.complete
     result["problems"] = scan.problems.as_list()
     return result

@@ -27,77 +27,7 @@ extends_documentation_fragment:
   - nsfleet.linux._attributes.facts
   - nsfleet.linux._attributes.read_only
   - nsfleet.linux._attributes.action_group
-options:
-  gather_subset:
-    description:
-      - What to return.
-      - V(namespaces) is the list of all namespaces, RV(ansible_facts.namespaces.inventory).
-      - V(containers) is the list of all containers, RV(ansible_facts.namespaces.containers).
-    type: list
-    elements: str
-    choices: [namespaces, containers]
-    default: [namespaces, containers]
-  types:
-    description:
-      - Types of namespaces to list in RV(ansible_facts.namespaces.inventory) and to count.
-    type: list
-    elements: str
-    choices: [mnt, uts, ipc, pid, net, user, cgroup, time]
-    default: [mnt, uts, ipc, pid, net, user, cgroup, time]
-  containers:
-    description:
-      - Shell patterns of the containers to list. A pattern is compared with the container's name, its
-        full ID, and C(engine:name).
-      - An empty list means all.
-      - RV(ansible_facts.namespaces.inventory) is not narrowed by it.
-    type: list
-    elements: str
-    default: []
-  scan:
-    description:
-      - Where to look for namespaces. Processes are read in any case, because all other sources start from
-        them.
-      - V(processes) are the namespaces of processes.
-      - V(threads) are threads that are in other namespaces than their process, and the namespaces that the next
-        children of processes and threads will be in.
-      - V(descriptors) are open descriptors of namespaces, also in descriptor tables that belong to a
-        single thread.
-      - V(sockets) are sockets that belong to another network namespace than their process. Needs Linux 5.6.
-      - V(mounts) are bind mounts in every mount namespace, also in those without a process. These are
-        found completely since Linux 6.12, before
-        that as far as something else pins them.
-      - V(ancestors) are parents and owners of namespaces, and since Linux 6.19 all that the kernel lists.
-    type: list
-    elements: str
-    choices: [processes, threads, descriptors, sockets, mounts, ancestors]
-    default: [processes, threads, descriptors, sockets, mounts, ancestors]
-  cmdline:
-    description:
-      - Whether to return the command lines of leaders. They may hold secrets.
-    type: bool
-    default: false
-  labels:
-    description:
-      - Whether to return the labels of containers. They may be long and may hold secrets.
-    type: bool
-    default: false
-  processes:
-    description:
-      - Whether to return the process IDs in each namespace.
-    type: bool
-    default: false
-  max_entries:
-    description:
-      - How many entries each list of a namespace may have. What is left out is counted in
-        RV(ansible_facts.namespaces.problems).
-    type: int
-    default: 500
-  timeout:
-    description:
-      - Seconds after which the module returns what it has found so far. What was not looked at is counted
-        in RV(ansible_facts.namespaces.problems).
-    type: float
-    default: 30.0
+  - nsfleet.linux._facts
 notes:
   - Process IDs are as the module sees them, which is in the PID namespace of the connection's user.
   - Facts may be cached by Ansible, and process IDs are used again. Compare
@@ -504,27 +434,27 @@ ansible_facts:
               type: dict
               returned: always
               sample: {}
+        networks:
+          description:
+            - What there is in each network namespace, by its name, as links, addresses, routes and sockets.
+            - Its keys are those of RV(nsfleet.linux.ns_facts_network#module:ansible_facts.namespaces.networks).
+          type: dict
+          returned: when O(gather_subset) has V(network)
+          sample: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts import facts_for
 from ansible_collections.nsfleet.linux.plugins.module_utils._options import facts_options
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=facts_options(), supports_check_mode=True)
-    params = dict(module.params)
-    for option in ("max_entries", "timeout"):
-        if not params[option] > 0:  # also refuses NaN
-            module.fail_json(msg="%s must be greater than 0, not %s." % (option, params[option]))
+    module = AnsibleModule(argument_spec=facts_options(["namespaces", "containers"]), supports_check_mode=True)
     try:
-        facts = gather(Request(**params))
-    except OSError as error:
-        module.fail_json(
-            msg="The host's /proc must be readable to find namespaces, and it is not: %s. Mount it." % error
-        )
-    module.exit_json(ansible_facts={"namespaces": facts})
+        module.exit_json(ansible_facts={"namespaces": facts_for(module.params)})
+    except ValueError as error:
+        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -15,23 +15,29 @@ import yaml
 from recorded.engines import crio, docker, identity, podman
 from recorded.host import HOST, HYBRID_MOUNTS, ROOT_MOUNT, Host
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, facts_for, gather
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
+from ansible_collections.nsfleet.linux.plugins.module_utils._options import facts_options
 
-MODULE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "ns_facts.py"
+MODULES = Path(__file__).resolve().parents[2] / "plugins" / "modules"
 EVERYTHING: dict[str, Any] = {"cmdline": True, "labels": True, "processes": True}
-FREE = {"counts", "own", "host", "features", "labels", "capabilities", "namespaces", "shared_with"}
+FREE = {
+    "counts", "own", "host", "features", "labels", "capabilities", "namespaces", "shared_with", "details", "metrics",
+    "sockets", "sysctls", "legacy", "conntrack", "tables[]", "decoded[]",
+}
 
 
-def documentation(name: str) -> Any:
-    """A block of the module's, read without importing it."""
-    for node in ast.parse(MODULE.read_text()).body:
+def documentation(name: str, module: str = "ns_facts") -> Any:
+    """A block of a module's, read without importing it."""
+    for node in ast.parse((MODULES / (module + ".py")).read_text()).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
             return yaml.safe_load(ast.literal_eval(node.value))
     raise AssertionError(name)
 
 
 RETURN = documentation("RETURN")["ansible_facts"]["contains"]["namespaces"]
+NETWORKS = documentation("RETURN", "ns_facts_network")["ansible_facts"]["contains"]["namespaces"]["contains"]["networks"]
 
 
 @pytest.fixture
@@ -121,14 +127,48 @@ def test_every_documented_key_is_there(rich: Host) -> None:
     found = paths(facts_of(rich, max_entries=1, **EVERYTHING)) | paths(facts_of(rich, **EVERYTHING))
     # Relatives of a namespace are told by the live kernel only.
     found |= paths(gather(Request(**EVERYTHING)))
-    assert documented_paths(RETURN["contains"]) - found == set()
+    assert documented_paths(RETURN["contains"]) - found == {".networks"}  # of which its own module tells
 
 
 def test_the_documentation_lists_the_options_with_their_defaults() -> None:
-    options, request = documentation("DOCUMENTATION")["options"], Request()
+    for node in ast.walk(ast.parse((MODULES.parent / "doc_fragments" / "_facts.py").read_text())):
+        if isinstance(node, ast.Assign):
+            options = yaml.safe_load(ast.literal_eval(node.value))["options"]
     assert {name: option["default"] for name, option in options.items()} == {
-        name: list(value) if isinstance(value, tuple) else value for name, value in vars(request).items()
+        name: list(value) if isinstance(value, tuple) else value for name, value in vars(Request()).items()
     }
+    assert {name: spec["choices"] for name, spec in facts_options().items() if "choices" in spec} == {
+        name: option["choices"] for name, option in options.items() if "choices" in option
+    }
+
+
+def test_this_machine_s_networks_are_as_documented() -> None:
+    networks = gather_networks(Request(gather_subset=["network"]))["networks"]
+    assert networks
+    contains = NETWORKS["contains"]["NAME"]
+    for name, network in networks.items():
+        assert list(compare(name, contains, network)) == []
+        assert network.keys() == contains["contains"].keys()
+
+
+def test_networks_belong_to_the_facts_only_when_asked(rich: Host) -> None:
+    assert "networks" not in facts_of(rich)
+    looked = gather(Request(), str(rich.root / "proc"), str(rich.root), lambda facts, most: {"net:[1]": {"most": most}})
+    assert looked["networks"] == {"net:[1]": {"most": 500}}
+    assert looked.keys() - facts_of(rich).keys() == {"networks"}
+    assert looked.keys() - {"networks"} == facts_of(rich).keys()
+
+
+def test_the_module_without_the_code_for_networks_says_which_has_it() -> None:
+    params = {**vars(Request()), "gather_subset": ["network"]}
+    with pytest.raises(ValueError, match="name the module nsfleet.linux.ns_facts_network"):
+        facts_for(params)
+
+
+@pytest.mark.parametrize("option, value", [("max_entries", 0), ("timeout", -1.0), ("timeout", float("nan"))])
+def test_limits_must_be_positive(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match="^%s must be greater than 0, not " % option):
+        facts_for({**vars(Request()), option: value})
 
 
 @pytest.mark.parametrize("options", [{}, EVERYTHING], ids=str)

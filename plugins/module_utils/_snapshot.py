@@ -1,0 +1,97 @@
+"""Facts of a host as a snapshot: zlib over JSON, small enough to travel through Ansible's results."""
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any, Callable, Dict, List
+
+from ._model.inventory import TRUNCATED
+
+# ansible-runner and AWX cut results of more than 700,000 bytes.
+MOST = 600_000
+_LIMITS = (200, 50, 10, 2)
+
+
+def pack(facts: dict[str, Any], most: int = MOST) -> str:
+    """The snapshot in base64, of at most C(most) bytes.
+
+    What does not fit is left out, the most bulky and least telling first, and said in C(problems). Changes C(facts).
+    """
+    packed = _packed(facts)
+    for what, cut in _steps():
+        if len(packed) <= most:
+            break
+        lost = cut(facts)
+        if lost:
+            facts["complete"] = False
+            facts["problems"].append({"what": "snapshot: %s" % what, "reason": TRUNCATED, "count": lost})
+            packed = _packed(facts)
+    return packed
+
+
+
+def summary(facts: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a snapshot in a result: numbers only."""
+    counts: Dict[str, int] = dict(facts["counts"])
+    for what in ("containers", "networks"):
+        if what in facts:
+            counts[what] = len(facts[what])
+    return {"counts": counts, "complete": facts["complete"], "problems": sum(one["count"] for one in facts["problems"])}
+
+
+def _packed(facts: dict[str, Any]) -> str:
+    text = json.dumps(facts, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    return base64.b64encode(zlib.compress(text, 9)).decode("ascii")
+
+
+def _steps() -> List[Any]:
+    """How to make a snapshot smaller, in this order: what it is called, and what does it and counts what is lost."""
+    steps: List[Any] = [
+        ("command lines", lambda facts: _drop(facts, "inventory", lambda entry: entry.get("leader") or {}, "cmdline")),
+        ("process IDs", lambda facts: _drop(facts, "inventory", lambda entry: entry, "pids")),
+    ]
+    for limit in _LIMITS:
+        steps.append(("lists of more than %d entries" % limit, lambda facts, limit=limit: _shorten(facts, limit)))
+        if limit == _LIMITS[0]:
+            steps.append(("labels", lambda facts: _drop(facts, "containers", lambda entry: entry, "labels")))
+    for what in ("networks", "inventory", "containers"):
+        steps.append((what, lambda facts, what=what: _forget(facts, what)))
+    return steps
+
+
+def _drop(facts: dict[str, Any], where: str, part: Callable[[dict[str, Any]], dict[str, Any]], key: str) -> int:
+    return sum(1 for entry in facts.get(where) or () if part(entry).pop(key, None))
+
+
+def _shorten(facts: dict[str, Any], limit: int) -> int:
+    """Cut the lists of networks and pins; default routes stay."""
+    lost = 0
+    for network in (facts.get("networks") or {}).values():
+        for key, rows in network.items():
+            if isinstance(rows, list) and len(rows) > limit:
+                kept = rows[:limit] + [row for row in rows[limit:] if row.get("destination") == "default"][:limit]
+                lost += len(rows) - len(kept)
+                network[key] = kept
+            elif isinstance(rows, dict) and key in ("sysctls", "firewall", "dns"):
+                lost += _shorten_dict(rows, limit)
+    for entry in facts.get("inventory") or ():
+        lost += max(0, len(entry["pins"]) - limit)
+        entry["pins"] = entry["pins"][:limit]
+    return lost
+
+
+def _shorten_dict(rows: dict[str, Any], limit: int) -> int:
+    lost = 0
+    for key, value in rows.items():
+        if isinstance(value, list) and len(value) > limit:
+            lost += len(value) - limit
+            rows[key] = value[:limit]
+    return lost
+
+
+def _forget(facts: dict[str, Any], what: str) -> int:
+    lost = len(facts.get(what) or ())
+    if lost:
+        facts[what] = type(facts[what])()
+    return lost
