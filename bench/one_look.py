@@ -21,14 +21,23 @@ def look(options: dict[str, Any]) -> dict[str, Any]:
     before = time.perf_counter()
     from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
 
-    imported = time.perf_counter()
+    if "network" in options.get("gather_subset", ()):
+        from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks as gather
+
+    imported, used = time.perf_counter(), processor_time()
     facts = gather(Request(**options))
     text = json.dumps(facts)
     done = time.perf_counter()
     return {
-        "inside": done - imported, "imports": imported - before, "peak": peak(), "size": len(text),
-        "namespaces": sum(facts["counts"].values()), "problems": facts["problems"],
+        "inside": done - imported, "imports": imported - before, "cpu": processor_time() - used, "peak": peak(),
+        "size": len(text), "namespaces": sum(facts["counts"].values()), "networks": len(facts.get("networks", ())),
+        "problems": facts["problems"],
     }
+
+
+def processor_time() -> float:
+    """Seconds of CPU of this process and of the children that it has ended."""
+    return sum(os.times()[:4])
 
 
 def peak() -> int:
