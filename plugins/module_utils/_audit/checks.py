@@ -1,0 +1,93 @@
+"""The catalogue of checks, and the verdicts of all of them over the facts of one host."""
+from __future__ import annotations
+
+import fnmatch
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from . import addresses, bridges, forwarding, leaks, limits, links, mtu, names, ports, routes
+from .finding import (
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    SEVERITIES,
+    Check,
+    Result,
+    Verdict,
+    fingerprint,
+    not_applicable,
+    unknown,
+)
+from .network import Network
+from .topology import Index
+
+CHECKS: List[Check] = sorted(
+    (check for group in (links, bridges, mtu, addresses, routes, forwarding, names, ports, limits, leaks)
+     for check in group.CHECKS), key=lambda check: check.id)
+_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+
+def chosen(only: Sequence[str] = ()) -> List[Check]:
+    """The checks whose id one of C(only) is, or matches (C(LNK-*)); all where there is none."""
+    return [check for check in CHECKS if not only or any(fnmatch.fnmatchcase(check.id, one) for one in only)]
+
+
+def judge(facts: Any, host: str, only: Sequence[str] = ()) -> List[Result]:
+    """All verdicts over what C(ns_facts) returned of a host, the most severe first; none of it raises.
+
+    What is in order is one C(pass) a check and network. The order is that of severity, container, check, object.
+    """
+    index = Index(facts)
+    results = [result for check in chosen(only) for result in _results(index, check, host)]
+    results.sort(key=lambda one: (_RANK[one["severity"]], one["container"] or "", one["check"], one["object"],
+                                  one["reason"]))
+    return results
+
+
+def _results(index: Index, check: Check, host: str) -> Iterator[Result]:
+    if check.scope == "containers" and not index.complete:
+        yield _result(check, unknown("", "the containers were not read"), index.host, host)
+    for network in _asked(index, check.scope):
+        for verdict in _verdicts(index, check, network):
+            yield _result(check, verdict, network, host)
+
+
+def _asked(index: Index, scope: str) -> List[Network]:
+    if scope == "containers":
+        return index.lived_in()
+    if scope == "inhabited":
+        return index.inhabited()
+    return list(index.networks.values()) if scope == "all" else [index.host]
+
+
+def _verdicts(index: Index, check: Check, network: Network) -> List[Verdict]:
+    if network.starting and not network.host:
+        return [not_applicable("%s is starting" % network.title)]
+    missing = network.missing(*check.needs)
+    if missing is not None:
+        return [unknown("", missing)]
+    found = list(check.function(index, network))
+    if all(verdict.status == NOT_APPLICABLE for verdict in found):
+        # What was not read may hold a fault.
+        cut = network.cut(*check.needs)
+        if cut is not None:
+            return [unknown("", cut)]
+    return found or [Verdict(PASS, "", "%s: in order" % network.title)]
+
+
+def _result(check: Check, verdict: Verdict, asked: Network, host: str) -> Result:
+    network: Network = asked if verdict.where is None else verdict.where
+    name = verdict.object
+    if network.stable is None and not network.host:
+        name = "%s: %s" % (network.place, name) if name else network.place
+    container: Optional[str] = None if network.host else network.stable
+    ids: Dict[str, None] = {}
+    for one in (network, *verdict.also):
+        # Whom a fault of the host's concerns, the verdict says.
+        if not (one.host and verdict.also):
+            ids.update(dict.fromkeys(container.id for container in one.containers))
+    return {
+        "check": check.id, "host": host, "container": container, "object": name, "status": verdict.status,
+        "severity": verdict.severity or check.severity, "reason": verdict.reason,
+        "remediation": check.remediation if verdict.status == FAIL else "",
+        "fingerprint": fingerprint(check.id, host, container, name), "containers": list(ids),
+    }
