@@ -25,6 +25,16 @@ NETWORKS = 30
 _FORKS = 4
 _FACTS = {"gather_subset": ["namespaces", "containers", "network"]}
 _PRIVATE = {"cmdline": True, "labels": True, "processes": True}
+_CONTAINER = ("mnt", "uts", "ipc", "pid", "net", "cgroup")
+_PACK = """
+import sys
+sys.path.insert(0, %r)
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request
+from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks
+from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import pack
+facts = gather_networks(Request(("namespaces", "containers", "network"), cmdline=True, labels=True, processes=True))
+print(len(facts["containers"]), len(pack(facts)))
+"""
 # The controller's own peak, not that of its children: they are forked from it, and end.
 _RUN = """
 import os, sys
@@ -84,8 +94,20 @@ def measure(quick: bool) -> str:
         sizes = [os.path.getsize(entry.path) for entry in os.scandir(folder + "/snapshots")]
         if len(sizes) != hosts:
             raise SystemExit(f"{len(sizes)} snapshots of {hosts} hosts")
-    told = f"{hosts} local hosts with {NETWORKS} networks, {_FORKS} forks; a snapshot has {max(sizes) / 1000:.1f} KB."
+    told = f"{hosts} local hosts with {NETWORKS} networks, {_FORKS} forks; a file has {max(sizes) / 1000:.1f} KB."
+    with Wired(100, _CONTAINER):
+        told += " A host with 100 containers sends %.1f KB." % (sent() / 1000)
     return told + "\n\n" + page.table(["one task", "time", "controller's peak memory"], rows)
+
+
+def sent() -> int:
+    """Bytes of this machine's snapshot on the wire."""
+    done = subprocess.run([sys.executable, "-c", _PACK % os.path.join(CHECKOUT, ".collections")], check=True,
+                          stdout=subprocess.PIPE)
+    containers, size = map(int, done.stdout.split())
+    if containers < 100:
+        raise SystemExit(f"{containers} containers were seen instead of 100")
+    return size
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the nsfleet.linux authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Ansible ships to a managed host: ns_facts beside ansible.builtin.ping.
+"""What Ansible ships to a managed host: our modules beside ansible.builtin.ping.
 
     python3 bench/payload.py
 """
@@ -21,6 +21,11 @@ from ansible_here import shipped
 
 PING = "ansible.builtin.ping"
 NS_FACTS = "nsfleet.linux.ns_facts"
+# Chosen by action plugins, so they are asked for what has them sent.
+OTHERS = {
+    "nsfleet.linux.ns_facts, network": ("nsfleet.linux.ns_facts_network", None),
+    "nsfleet.linux.ns_snapshot": ("nsfleet.linux.ns_snapshot", {"dest": os.devnull}),
+}
 
 
 def added() -> int:
@@ -42,6 +47,7 @@ def measure(quick: bool) -> str:
     """The table; the files that ns_facts adds go to standard error, the largest first."""
     with tempfile.TemporaryDirectory() as folder:
         files = {module: shipped(module, folder) for module in (PING, NS_FACTS)}
+        files.update({what: shipped(module, folder, given) for what, (module, given) in OTHERS.items()})
         sizes = {module: os.path.getsize(path) for module, path in files.items()}
         cost, known = parts(files[NS_FACTS]), parts(files[PING])
     for name in sorted(cost.keys() - known.keys(), key=lambda name: -cost[name]):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All benchmarks; the tables of docs/performance.md are written anew. Needs root, and a quiet machine for true numbers.
 
-    python3 bench/run.py                   # about five minutes
+    python3 bench/run.py                   # about ten minutes
     python3 bench/run.py payload task      # these only
     python3 bench/run.py --quick --page /tmp/performance.md
 
@@ -19,7 +19,7 @@ import sys
 
 import page
 
-BENCHMARKS = ("inventory", "payload", "task", "memory")
+BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "fleet")
 
 
 def with_ansible() -> None:

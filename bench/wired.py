@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from population import TYPES, Population, _libc, check
 
@@ -39,10 +39,14 @@ table ip filter {
 
 
 class Wired:
-    """C(with Wired(100) as pids:): so many processes, each in a wired network namespace. Needs root."""
+    """C(with Wired(100) as pids:): so many processes, each in a wired network namespace. Needs root.
 
-    def __init__(self, count: int) -> None:
+    With more C(types) of namespaces of their own they are containers.
+    """
+
+    def __init__(self, count: int, types: Sequence[str] = ("net",)) -> None:
         self._count = count
+        self._types = types
         self._population: Population | None = None
         self._listeners: list[socket.socket] = []
         self._home = -1
@@ -50,7 +54,7 @@ class Wired:
     def __enter__(self) -> list[int]:
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY)
         check(_libc.unshare(TYPES["net"]), "unshare")
-        self._population = Population(self._count + 2, self._count, ["net"])
+        self._population = Population(self._count + 2, self._count * len(self._types), self._types)
         try:
             self._population.__enter__()
             pids = _in_other_networks(self._count)

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import base64
+import json
 import os
 import tempfile
 import typing as t
+import zlib
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.path import unfrackpath
 
-_MOST = 1_000_000  # bytes that a host may send
+from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import unpack
 
 
 class ActionModule(ActionBase):
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         snapshot = result.pop("snapshot", None)
         if result.get("failed") or result.get("skipped"):
             return result
-        content = _decoded(snapshot)
+        content = _content(snapshot)
         result.update(dest=dest, size=len(content), changed=True)
         if not self._task.check_mode:
             _write(dest, content)
@@ -53,17 +54,16 @@ class ActionModule(ActionBase):
         return path
 
 
-def _decoded(snapshot: t.Any) -> bytes:
-    """What a host sent; it is not taken apart here."""
+def _content(snapshot: t.Any) -> bytes:
+    """What goes into the file, of what a host sent."""
     try:
-        if isinstance(snapshot, str) and len(snapshot) <= _MOST:
-            return base64.b64decode(snapshot, validate=True)
-    except ValueError:
-        pass
-    raise AnsibleActionFail(
-        "ns_snapshot: the host must answer with at most %d bytes of base64, and did not: it runs something else"
-        " than this module, or its answer was cut on the way." % _MOST
-    )
+        facts = unpack(snapshot)
+    except ValueError as error:
+        raise AnsibleActionFail(
+            f"ns_snapshot: the host must answer with a snapshot, and did not ({error}): it runs something else than"
+            " this module, or its answer was cut on the way."
+        ) from error
+    return zlib.compress(json.dumps(facts, separators=(",", ":")).encode("ascii"))
 
 
 def _write(path: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Facts of a host as a snapshot: zlib over JSON, small enough to travel through Ansible's results."""
+"""Facts of a host as a snapshot: zlib over JSON by columns, small enough to travel through Ansible's results."""
 from __future__ import annotations
 
 import base64
@@ -6,15 +6,17 @@ import json
 import zlib
 from typing import Any, Callable, Dict, List
 
+from ._columns import from_columns, to_columns
 from ._model.inventory import TRUNCATED
 
 # ansible-runner and AWX cut results of more than 700,000 bytes.
 MOST = 600_000
+_MOST_RAW = 100_000_000
 _LIMITS = (200, 50, 10, 2)
 
 
 def pack(facts: dict[str, Any], most: int = MOST) -> str:
-    """The snapshot in base64, of at most C(most) bytes.
+    """The snapshot in base85, of at most C(most) bytes.
 
     What does not fit is left out, the most bulky and least telling first, and said in C(problems). Changes C(facts).
     """
@@ -40,9 +42,41 @@ def summary(facts: dict[str, Any]) -> dict[str, Any]:
     return {"counts": counts, "complete": facts["complete"], "problems": sum(one["count"] for one in facts["problems"])}
 
 
+def unpack(snapshot: Any) -> dict[str, Any]:
+    """The facts in a snapshot that a host sent. Raises ValueError for what is none, or too much."""
+    try:
+        if not isinstance(snapshot, str) or len(snapshot) > MOST:
+            raise ValueError("no text of at most %d characters" % MOST)
+        stream = zlib.decompressobj()
+        raw = stream.decompress(base64.b85decode(snapshot), _MOST_RAW)
+        if not stream.eof:
+            raise ValueError("cut off, or more than %d bytes" % _MOST_RAW)
+        facts = from_columns(json.loads(raw.decode("utf-8", "surrogatepass")))
+    except (zlib.error, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(facts, dict):
+        raise ValueError("facts that are no dictionary")
+    for entry in facts.get("inventory") or ():
+        if isinstance(entry, dict) and "name" in entry:
+            entry.setdefault("ref", _ref(entry))
+    return facts
+
+
 def _packed(facts: dict[str, Any]) -> str:
-    text = json.dumps(facts, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-    return base64.b64encode(zlib.compress(text, 9)).decode("ascii")
+    sent = dict(facts)
+    if "inventory" in facts:
+        # It can be told from the others.
+        sent["inventory"] = [
+            {key: value for key, value in entry.items() if key != "ref" or value != _ref(entry)}
+            for entry in facts["inventory"]
+        ]
+    text = json.dumps(to_columns(sent), separators=(",", ":"), ensure_ascii=False)
+    return base64.b85encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 9)).decode("ascii")
+
+
+def _ref(entry: dict[str, Any]) -> str:
+    ns_id = entry.get("ns_id")
+    return str(entry["name"]) if ns_id is None else "%s#%s" % (entry["name"], ns_id)
 
 
 def _steps() -> List[Any]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import random
 import zlib
 from typing import Any
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import MOST, pack, summary
+from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import MOST, pack, summary, unpack
 
 
 def text(length: int) -> str:
@@ -28,7 +27,7 @@ def facts(rows: int = 3, bulk: int = 0) -> dict[str, Any]:
     return {
         "counts": {"net": 2}, "complete": True, "problems": [],
         "inventory": [{
-            "name": "net:[1]", "pins": [{"kind": "descriptor"}] * rows, "pids": list(range(rows)),
+            "name": "net:[1]", "ref": "net:[1]#7", "ns_id": 7, "pins": [{"kind": "descriptor"}] * rows, "pids": list(range(rows)),
             "leader": {"pid": 1, "cmdline": [text(bulk)]},
         }],
         "containers": [{"id": "a", "name": "web", "labels": {"a": text(bulk)}}],
@@ -36,20 +35,16 @@ def facts(rows: int = 3, bulk: int = 0) -> dict[str, Any]:
     }
 
 
-def unpacked(snapshot: str) -> Any:
-    return json.loads(zlib.decompress(base64.b64decode(snapshot)))
-
-
 def test_what_is_small_enough_is_kept_as_it_is() -> None:
     given = facts()
-    assert unpacked(pack(copy.deepcopy(given))) == given
+    assert unpack(pack(copy.deepcopy(given))) == given
 
 
 @pytest.mark.parametrize("most", [60_000, 20_000, 5_000, 1_500])
 def test_no_snapshot_is_larger_than_allowed_and_what_was_cut_is_said(most: int) -> None:
     given = facts(1500, 40_000)
     snapshot = pack(given, most)
-    found = unpacked(snapshot)
+    found = unpack(snapshot)
     assert len(snapshot) <= most
     assert found["complete"] is False
     assert found["problems"]
@@ -58,7 +53,7 @@ def test_no_snapshot_is_larger_than_allowed_and_what_was_cut_is_said(most: int) 
 
 def test_default_routes_outlive_the_others() -> None:
     given = facts(1500, 40_000)
-    found = unpacked(pack(given, 20_000))
+    found = unpack(pack(given, 20_000))
     assert len(found["networks"]["net:[1]"]["routes"]) < 1000
     assert {"destination": "default"} in found["networks"]["net:[1]"]["routes"]
 
@@ -66,7 +61,7 @@ def test_default_routes_outlive_the_others() -> None:
 def test_command_lines_go_before_anything_else() -> None:
     given = facts(3, 40_000)
     given["containers"][0]["labels"] = {}
-    found = unpacked(pack(given, 30_000))
+    found = unpack(pack(given, 30_000))
     assert [one["what"] for one in found["problems"]] == ["snapshot: command lines"]
     assert len(found["networks"]["net:[1]"]["routes"]) == 4
 
@@ -81,7 +76,28 @@ def test_the_summary_has_numbers_only() -> None:
     assert summary(given) == {"counts": {"net": 2, "containers": 1, "networks": 1}, "complete": True, "problems": 4}
 
 
+@pytest.mark.parametrize("ref", ["net:[1]", "net:[1]#7", "net:[1]#8"])
+def test_a_ref_is_what_it_was(ref: str) -> None:
+    given = facts()
+    given["inventory"][0]["ref"] = ref
+    assert unpack(pack(copy.deepcopy(given))) == given
+
+
+BOMB = base64.b85encode(zlib.compress(b"[" + b"0," * 80_000_000 + b"0]", 9)).decode("ascii")
+
+
+@pytest.mark.parametrize("sent", [
+    None, 7, "", "~", "no base85 \n", base64.b85encode(b"no zlib").decode("ascii"), BOMB, "x" * (MOST + 1),
+    base64.b85encode(zlib.compress(b"{}")).decode("ascii"), base64.b85encode(zlib.compress(b"[" * 9000)).decode("ascii"),
+    base64.b85encode(zlib.compress(b'{"ids":[],"column":[7]}')).decode("ascii"),
+    base64.b85encode(zlib.compress(b'{"ids":[],"column":[7]}')[:-5]).decode("ascii"),
+], ids=lambda sent: repr(sent)[:20])
+def test_what_is_no_snapshot_is_refused(sent: Any) -> None:
+    with pytest.raises(ValueError):
+        unpack(sent)
+
+
 def test_characters_that_are_no_text_survive() -> None:
     given = facts()
     given["containers"][0]["name"] = "\udcff\u202e<img>\0"
-    assert unpacked(pack(given))["containers"][0]["name"] == "\udcff\u202e<img>\0"
+    assert unpack(pack(given))["containers"][0]["name"] == "\udcff\u202e<img>\0"
