@@ -30,6 +30,9 @@ class Ready:
     def ready(self, name: str) -> bool:
         return not self._names or name in self._names
 
+    def absent(self, name: str) -> bool:
+        return not self.ready(name)
+
 
 def take(most: int = 500, modules: Any = None, root: str = "/proc") -> tuple[Any, list[dict[str, Any]]]:
     """The firewall of the namespace that we are in, and what of it was not seen."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from typing import Any, Callable
 
 import pytest
@@ -20,6 +22,7 @@ import pytest
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces, prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._network import inside
 from ansible_collections.nsfleet.linux.plugins.module_utils._network.inside import Inside
 from ansible_collections.nsfleet.linux.tests.kernel.holders import fork, name_of, new_namespace, own, private_mounts
 
@@ -249,6 +252,24 @@ def test_a_child_that_was_lost_never_passes_its_own_network_for_another(
     assert ("networks", "timed out") in {(entry["what"], entry["reason"]) for entry in facts["problems"]}
 
 
+def test_what_is_slow_in_a_network_costs_only_itself(
+    in_lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wait(look: Any) -> dict[str, Any]:
+        while time.monotonic() < look.until:
+            time.sleep(0.01)
+        raise TimeoutError(errno.ETIMEDOUT, "slow")
+
+    monkeypatch.setattr(inside.sysctls, "take", wait)
+
+    def build() -> Any:
+        return own(), gather_networks(Request(gather_subset=("network",), scan=("processes",), timeout=3.0))
+
+    host, facts = in_lab(build)
+    assert [link["name"] for link in facts["networks"][host]["links"]] == ["lo"]
+    assert ("sysctls of %s" % host, "timed out") in {(entry["what"], entry["reason"]) for entry in facts["problems"]}
+
+
 def test_a_plain_user_sees_the_networks_of_their_own_user_namespaces(
     in_child: Callable[..., Any], held: Callable[..., Any], host_root: bool,
 ) -> None:
@@ -275,6 +296,7 @@ def test_a_plain_user_sees_the_networks_of_their_own_user_namespaces(
         return look()
 
     facts = in_child(as_nobody)
+    assert mine in facts["networks"], facts["problems"]
     assert links(facts, mine)["lo"]["kind"] == "loopback"
     # The own network is everybody's to look at.
     assert facts["own"]["net"] in facts["networks"]

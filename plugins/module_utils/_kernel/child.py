@@ -75,6 +75,10 @@ class Child:
         self._deaths = 0
         self._line: socket.socket | None = None
 
+    def patience(self) -> float:
+        """How many seconds the next request has."""
+        return max(0.0, min(self._timeout, self._until - time.monotonic()))
+
     def ask(self, what: bytes, body: bytes = b"", descriptor: int | None = None) -> tuple[bytes, int | None]:
         """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer.
 

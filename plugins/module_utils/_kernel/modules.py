@@ -31,6 +31,7 @@ class Modules:
     def __init__(self, root: str = "/proc", files: str = "/", in_host_mounts: bool = False) -> None:
         self._ready: set[str] = set()
         self._fixed = False
+        self._built_in_known = False
         listed = _read(root + "/modules")
         if listed is not None:
             # Name, size, users, their names, state. Asking for one that is being removed brings it back.
@@ -44,7 +45,9 @@ class Modules:
             return
         folders = [os.path.join(files, folder, release) for folder in _FOLDERS]
         for folder in folders:
-            for line in (_read(folder + "/modules.builtin") or b"").splitlines():
+            built_in = _read(folder + "/modules.builtin")
+            self._built_in_known |= built_in is not None and listed is not None
+            for line in (built_in or b"").splitlines():
                 self._ready.add(_name(line.rsplit(b"/", 1)[-1].split(b".ko", 1)[0]))
         program = _read(root + "/sys/kernel/modprobe")
         if (_read(root + "/sys/kernel/modules_disabled") or b"").strip() == b"1":
@@ -63,6 +66,10 @@ class Modules:
         That it is true does not mean that the kernel has it.
         """
         return self._fixed or _name(name.encode("ascii", "replace")) in self._ready
+
+    def absent(self, name: str) -> bool:
+        """Whether the kernel is known not to have the module now, neither loaded nor built in; false when in doubt."""
+        return not self._fixed and self._built_in_known and not self.ready(name)
 
 
 def _name(raw: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .._kernel import nfnetlink as nft
 from .._kernel.modules import Modules
-from .._model.inventory import TRUNCATED, Problems
+from .._model.inventory import TRUNCATED, UNSUPPORTED, Problems
 from .._model.network import Firewall
 from .look import CHANGED, Look
 from .nft_expressions import decode
@@ -46,6 +46,8 @@ def take(look: Look, modules: Modules) -> Optional[Firewall]:
     if modules.ready("nfnetlink") and modules.ready("nf_tables"):
         with nft.Nftables(look.until) as nftables:
             _rules(nftables, look, found)
+    elif not (modules.absent("nfnetlink") or modules.absent("nf_tables")):
+        look.problems.add("firewall", "%s: nobody can tell whether nf_tables is loaded" % UNSUPPORTED)
     for family in ("ip", "ip6", "arp"):
         names = _text(look, "%s/thread-self/net/%s_tables_names" % (look.root, family))
         if names.split():

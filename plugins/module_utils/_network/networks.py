@@ -12,7 +12,7 @@ from .._kernel.libc import KernelLacks
 from .._kernel.modules import Modules
 from .._kernel.namespaces import CLONE_NEWNET
 from .._kernel.reader import FileReader
-from .._model.inventory import TIMED_OUT, Container
+from .._model.inventory import TIMED_OUT, UNREACHABLE, Container
 from .._model.network import Network
 from .dns import Believed
 from .holders import Holders
@@ -68,7 +68,11 @@ class Survey:
             network, problems = self._enter(name).look(name)
         except OSError as error:
             self._lost(error)
-            self._scan.problems.error("networks", error)
+            if isinstance(error, nsfs.NamespaceGone):
+                # Or not to be seen by us: the kernel does not say which.
+                self._scan.problems.add("networks", UNREACHABLE)
+            else:
+                self._scan.problems.error("networks", error)
             return None
         add(self._scan.problems, name, problems)
         return cast(Network, network)
@@ -138,7 +142,7 @@ class Survey:
                 raise
             try:
                 return nsfs.open_handle(nsfs.Handle(space.ns_id, CLONE_NEWNET, space.inode))
-            except (KernelLacks, nsfs.NamespaceGone):
+            except KernelLacks:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
 
     def _connect(self, networks: dict[str, Network]) -> None:

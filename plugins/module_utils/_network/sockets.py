@@ -225,7 +225,8 @@ def _read(found: _Found, protocol: str, files: Tuple[str, ...], module: str, ref
         except FileNotFoundError:
             # No such protocol, which has no sockets then; IPv6 can be left out of a kernel.
             continue
-    # Of packet sockets nothing is missing; of the others only if there are any.
-    if found.rows and protocol != "packet":
+    # Of packet sockets nothing is missing, of raw ones the link that few are bound to, on kernels that mostly have no
+    # raw_diag; of the others only if there are any.
+    if found.rows and protocol not in ("packet", "raw"):
         reason = "%s is not loaded" if refused else "the kernel has no %s"
         found.look.problems.add("sockets", "%s: %s" % (UNSUPPORTED, reason % module))

@@ -78,6 +78,19 @@ def test_what_is_built_in_is_ready(host: Host, name: str, folder: str) -> None:
     assert not host.ready("nf_tables")
 
 
+def test_what_is_neither_listed_nor_built_in_is_absent_where_both_are_told(host: Host) -> None:
+    def absent(name: str) -> bool:
+        return Modules(str(host.root), str(host.files)).absent(name)
+
+    assert not absent("nf_tables")  # it may be built in
+    where = host.files / "lib" / "modules" / RELEASE
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "modules.builtin").write_text(BUILTIN)
+    assert absent("nf_tables") and not absent("unix_diag")
+    host.write("sys/kernel/modules_disabled", "1\n")
+    assert not absent("nf_tables")
+
+
 def test_what_is_built_into_another_kernel_does_not_count(host: Host) -> None:
     other = host.files / "lib" / "modules" / "5.10.0"
     other.mkdir(parents=True)

@@ -164,3 +164,28 @@ def test_any_answers_raise_nothing(tables: Any, chains: Any, rules: Any) -> None
     answers = Answers(*rules, tables=[(IP, raw) for raw in tables], chains=[(IP, raw) for raw in chains])
     found, _problems = take(answers, Path("/nonexistent"))
     assert found["rules"] == (len(rules) if tables else 0)
+
+
+class Unloaded:
+    """What was not loaded; C(known): and is known not to be."""
+
+    def __init__(self, known: bool) -> None:
+        self._known = known
+
+    def ready(self, _name: str) -> bool:
+        return False
+
+    def absent(self, _name: str) -> bool:
+        return self._known
+
+
+@pytest.mark.parametrize("known, problems", [
+    (True, []),
+    (False, [{"what": "firewall", "reason": "unsupported: nobody can tell whether nf_tables is loaded", "count": 1}]),
+])
+def test_an_empty_firewall_is_told_as_such_only_where_that_is_known(
+    tmp_path: Path, known: bool, problems: list[dict[str, Any]],
+) -> None:
+    look = Look(500, time.monotonic() + 5, str(tmp_path))
+    assert firewall.take(look, Unloaded(known))["tables"] == []  # type: ignore[arg-type]
+    assert look.problems.as_list() == problems
