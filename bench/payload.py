@@ -24,7 +24,7 @@ NS_FACTS = "nsfleet.linux.ns_facts"
 # Chosen by action plugins, so they are asked for what has them sent.
 OTHERS = {
     "nsfleet.linux.ns_facts, network": ("nsfleet.linux.ns_facts_network", None),
-    "nsfleet.linux.ns_snapshot": ("nsfleet.linux.ns_snapshot", {"dest": os.devnull}),
+    "nsfleet.linux.ns_snapshot": ("nsfleet.linux.ns_snapshot", {"dest": "snapshot"}),
 }
 
 
@@ -47,7 +47,9 @@ def measure(quick: bool) -> str:
     """The table; the files that ns_facts adds go to standard error, the largest first."""
     with tempfile.TemporaryDirectory() as folder:
         files = {module: shipped(module, folder) for module in (PING, NS_FACTS)}
-        files.update({what: shipped(module, folder, given) for what, (module, given) in OTHERS.items()})
+        for what, (module, given) in OTHERS.items():
+            placed = {name: os.path.join(folder, value) for name, value in (given or {}).items()}
+            files[what] = shipped(module, folder, placed or None)
         sizes = {module: os.path.getsize(path) for module, path in files.items()}
         cost, known = parts(files[NS_FACTS]), parts(files[PING])
     for name in sorted(cost.keys() - known.keys(), key=lambda name: -cost[name]):

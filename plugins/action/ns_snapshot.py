@@ -69,6 +69,9 @@ def _content(snapshot: t.Any) -> bytes:
 def _write(path: str, content: bytes) -> None:
     """Whole or not at all, for nobody else's eyes: command lines and labels may hold secrets."""
     folder = os.path.dirname(path)
+    if os.path.lexists(path) and not (os.path.isfile(path) or os.path.islink(path)):
+        # It would be replaced: /dev/null by a file, say.
+        raise AnsibleActionFail(f"ns_snapshot: dest must be a file, and {path} is something else. Name another place.")
     try:
         os.makedirs(folder, exist_ok=True)
         descriptor, scratch = tempfile.mkstemp(dir=folder, prefix=".snapshot-")

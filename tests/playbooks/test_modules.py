@@ -134,6 +134,13 @@ def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: pathlib.Pat
     assert "file/one must be writable on the controller: " in result["msg"]
 
 
+def test_what_is_no_file_is_not_replaced(run: Run, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "dest must be a file, and " in run("nsfleet.linux.ns_snapshot", {"dest": "pipe"})["msg"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
 @pytest.mark.parametrize("arguments", [{}, {"dest": ""}])
 def test_dest_is_needed(run: Run, arguments: dict[str, Any]) -> None:
-    assert "dest must be a path on the controller, and is missing." in run("nsfleet.linux.ns_snapshot", arguments)["msg"]
+    message = run("nsfleet.linux.ns_snapshot", arguments)["msg"]
+    assert "dest must be a path on the controller, and is missing." in message
