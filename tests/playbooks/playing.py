@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the nsfleet.linux authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook as a user runs it, on hosts that are files: a stand-in for ns_facts answers for them."""
+"""The playbook as a user runs it, on hosts that are files: a stand-in for ns_snapshot answers for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 # An action plugin, because only such a one knows which host it is asked for, and can be unreachable.
 STAND_IN = '''
+import base64
 import json
+import pathlib
+import zlib
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
@@ -32,7 +35,19 @@ class ActionModule(ActionBase):
             raise AnsibleConnectionFailure(canned)
         if isinstance(canned, str):
             return {"failed": True, "msg": canned}
-        return {"changed": False, "ansible_facts": {"namespaces": canned}}
+        if "result" in canned:
+            return canned["result"]
+        dest = self._task.args["dest"]
+        left = [path.name for path in pathlib.Path(dest).parents[1].glob("snapshots-*/*") if path.suffix != ".told"]
+        if canned.get("alone") and left:
+            return {"failed": True, "msg": "snapshots of an earlier batch are still there"}
+        if self._task.check_mode:
+            raise AssertionError("written in check mode too")
+        raw = base64.b64decode(canned["raw"]) if "raw" in canned else zlib.compress(json.dumps(canned).encode())
+        if not canned.get("lost"):
+            with open(dest, "wb") as file:
+                file.write(raw)
+        return {"changed": True, "dest": dest, "size": len(raw), "complete": True, "counts": {}, "problems": 0}
 '''
 
 
@@ -59,6 +74,12 @@ class Played(NamedTuple):
         """How many tasks and items changed something."""
         return self.output.count("\nchanged: ")
 
+    @property
+    def written(self) -> dict[str, int]:
+        """All files, and when they were written."""
+        files = [path for path in self.reports.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.reports)): path.stat().st_mtime_ns for path in files}
+
     def json(self, path: str) -> Any:
         """A JSON report."""
         return json.loads((self.reports / path).read_text())
@@ -76,10 +97,12 @@ def player(tmp_path: pathlib.Path, programs: pathlib.Path | None = None) -> Play
     """What runs the playbook in a folder of its own, with the Ansible of another folder of C(programs) if given."""
     tree = tmp_path / "collections/ansible_collections/nsfleet/linux"
     (tree / "plugins/action").mkdir(parents=True)
-    for name in ("galaxy.yml", "meta", "playbooks", "roles", "plugins/filter", "plugins/module_utils"):
+    plugins = ("plugins/modules", "plugins/doc_fragments", "plugins/module_utils")
+    for name in ("galaxy.yml", "meta", "playbooks", "roles", *plugins):
         (tree / name).symlink_to(CHECKOUT / name)
     canned = tmp_path / "facts.json"
-    (tree / "plugins/action/ns_facts.py").write_text(f"FACTS = {str(canned)!r}\n{STAND_IN}")
+    (tree / "plugins/action/containers_report.py").symlink_to(CHECKOUT / "plugins/action/containers_report.py")
+    (tree / "plugins/action/ns_snapshot.py").write_text(f"FACTS = {str(canned)!r}\n{STAND_IN}")
     (tmp_path / "ansible.cfg").touch()
 
     def run(
@@ -88,12 +111,13 @@ def player(tmp_path: pathlib.Path, programs: pathlib.Path | None = None) -> Play
         form: str = "yaml",
         inventory: Mapping[str, Any] | None = None,
         playbook: str = "nsfleet.linux.debug_containers",
+        environment: Mapping[str, str] | None = None,
         **variables: Any,
     ) -> Played:
         canned.write_text(json.dumps(hosts))
         (tmp_path / "inventory.json").write_text(json.dumps(inventory or {"all": {"hosts": dict.fromkeys(hosts, {})}}))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
-        environment.update(
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+        own.update(
             ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
             ANSIBLE_COLLECTIONS_PATH=str(tmp_path / "collections"),
             ANSIBLE_CALLBACK_RESULT_FORMAT=form,
@@ -102,12 +126,13 @@ def player(tmp_path: pathlib.Path, programs: pathlib.Path | None = None) -> Play
             PWD=str(tmp_path),
             OWNED=str(tmp_path / "OWNED"),  # what hostile names and messages would make
             COLUMNS="80",
+            **(environment or {}),
         )
         program = (programs or pathlib.Path(sys.executable).parent) / "ansible-playbook"
         command = [str(program), "-i", "inventory.json", playbook]
         answer = subprocess.run(
             [*command, "-e", json.dumps(variables), *arguments],
-            cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=tmp_path, env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             encoding="utf-8", timeout=180, check=False,
         )  # fmt: skip
         return Played(answer.returncode, answer.stdout, tmp_path / "debug-containers")

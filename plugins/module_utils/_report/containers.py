@@ -1,4 +1,4 @@
-"""What debug_containers reports of one host: the chosen containers, and the namespaces that are kept without a process.
+"""What debug_containers reports of one host: the chosen containers, their networks and faults, and leftovers.
 
 The dict of host_report() is what the JSON file holds and what the other forms are written from. It holds no time and no
 counter: the report of a host that did not change does not change either.
@@ -11,6 +11,8 @@ import re
 from typing import Any, NamedTuple, Sequence
 
 from .._audit.kept import blind, kept
+from .faults import NONE, Faults
+from .network import Networks
 from .text import cut, printable, short_id
 
 TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
@@ -31,21 +33,23 @@ class Choice(NamedTuple):
     kept: bool = True
     inventory: bool = False
 
+    @property
+    def everything(self) -> bool:
+        """Whether all containers are meant."""
+        return not (self.containers or self.engines)
 
-def host_report(host: str, result: dict[str, Any], choice: Choice, pending: bool = False) -> dict[str, Any]:
-    """The report of a host from what C(ns_facts) returned for it (C(result); empty when it never ran there)."""
-    facts = (result.get("ansible_facts") or {}).get("namespaces")
-    if not isinstance(facts, dict):
-        status, reason = _missing(result, pending)
-        return {"schema_version": 1, "host": host, "status": status, "reason": reason}
-    everything = [container for container in facts.get("containers") or [] if isinstance(container, dict)]
-    chosen = sorted((one for one in everything if _is_chosen(one, choice)), key=_order)
+
+def host_report(host: str, facts: dict[str, Any], choice: Choice, faults: Faults = NONE) -> dict[str, Any]:
+    """The report of a host from what ns_facts or ns_snapshot told of it; C(faults) are those that were picked."""
+    everything = containers_of(facts)
+    chosen = chosen_of(everything, choice)
+    networks = Networks(facts)
     problems = sorted({
         (str(problem.get("what")), str(problem.get("reason")))
         for problem in facts.get("problems") or [] if _matters(problem, chosen, choice)
     })
     report: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "host": host,
         "status": "incomplete" if problems else "complete",
         "reason": _by_reason(problems),
@@ -55,23 +59,52 @@ def host_report(host: str, result: dict[str, Any], choice: Choice, pending: bool
         "problems": [{"what": what, "reason": reason} for what, reason in problems],
         "host_namespaces": facts.get("host") or {},
         "chosen": {"containers": list(choice.containers), "engines": list(choice.engines), "infra": choice.infra},
-        "containers": chosen,
+        "containers": [_with_network(one, networks, faults) for one in chosen],
         "names": _names_of_partners(chosen, everything),
+        "faults": faults.found,
+        "unjudged": faults.unjudged,
         "kept": kept(facts) if choice.kept else [],
     }
+    if networks.asked:
+        report["network"] = networks.of_host()
     if choice.inventory:
         report["inventory"] = facts.get("inventory") or []
     report[LEFT_OUT] = len(everything) - len(chosen)
     return report
 
 
-def _missing(result: dict[str, Any], pending: bool) -> tuple[str, str]:
+def unseen_report(host: str, status: str, reason: str) -> dict[str, Any]:
+    """The report of a host that was not seen."""
+    return {"schema_version": 2, "host": host, "status": status, "reason": reason}
+
+
+def containers_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """All containers of a host."""
+    return [container for container in facts.get("containers") or [] if isinstance(container, dict)]
+
+
+def chosen_of(containers: Sequence[dict[str, Any]], choice: Choice) -> list[dict[str, Any]]:
+    """Those that are to be reported, by name."""
+    return sorted((one for one in containers if _is_chosen(one, choice)), key=_order)
+
+
+def _with_network(one: dict[str, Any], networks: Networks, faults: Faults) -> dict[str, Any]:
+    mine = [
+        {key: fault.get(key) for key in ("check", "severity", "object", "reason")}
+        for fault in faults.found if one.get("id") in (fault.get("containers") or ())
+    ]
+    found = dict(one, faults=mine)
+    return dict(found, network=networks.of_container(one)) if networks.asked else found
+
+
+def unseen(result: dict[str, Any], pending: bool) -> tuple[str, str]:
+    """Status and reason of a host without facts, from what its task returned (nothing when it never ran there)."""
     # ansible-core 2.19 and later say first where it went wrong.
     message = re.sub("^((Task|Action|Module) failed: )+", "", " ".join(str(result.get("msg") or "").split()))[:500]
     if result.get("unreachable"):
         return "unreachable", message or "unreachable"
     if result:
-        return "failed", message or "ns_facts returned no facts"
+        return "failed", message or "it returned no facts"
     if pending:
         return "pending", "not looked at yet"
     return "missing", "failed or was unreachable before it was looked at"
@@ -81,7 +114,7 @@ def _matters(problem: dict[str, Any], chosen: Sequence[dict[str, Any]], choice: 
     """Whether a reader has to know: not that something ended meanwhile, nor anything of a container not chosen."""
     if problem.get("reason") == "vanished":
         return False
-    if not (choice.containers or choice.engines):
+    if choice.everything:
         return True
     what = str(problem.get("what"))
     of_container = re.match(r"state of \S+ (.+)", what)

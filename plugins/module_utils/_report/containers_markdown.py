@@ -1,19 +1,21 @@
-"""debug_containers as Markdown (GitHub's dialect). A name is data: nothing in it becomes markup, link or mention."""
+"""debug_containers as Markdown: a page for each host, and the page that leads to them."""
 from __future__ import annotations
 
-import re
 from typing import Any, Sequence
 
-from .containers import TYPES, display_name, file_name, number_of, shares, verdicts
-from .text import printable, short_id
+from .containers import TYPES, display_name, file_name, number_of, shares
+from .faults import in_words
+from .markdown import escape, table
+from .network_markdown import drawing_markdown, faults_markdown, network_markdown
+from .text import short_id
+from .wiring import Wiring
+from .wiring_mermaid import mermaid
 
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
-_MARKED = {ord(character): "\\" + character for character in "\\`*[]#|~!$"}
-_MARKED.update((ord(character), entity) for character, entity in _ENTITIES.items())
 _TITLES = (
     "Container", "ID", "Engine", "Image", "Pod", "State", "PID", "User", "Shared with the host",
     "Shared with containers",
 )
+_COUNTED = ("leftover", "unproven", "unknown", "held", "named")
 _VERDICTS = (
     ("leftover", "made by an engine for a container that is gone: nobody should be holding it"),
     ("unproven", "the same, but not every process could be read, so one may be in it"),
@@ -24,21 +26,8 @@ _VERDICTS = (
 )
 
 
-def escape(value: Any) -> str:
-    """The value as text that Markdown shows as it is, also in a cell of a table."""
-    text = printable(value).translate(_MARKED)
-    # Underscores inside a word are no emphasis. Addresses become links by themselves.
-    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text).replace("://", "&#58;//")
-    return re.sub(r"(?i)(www)\.", r"\1&#46;", text)
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| {} |".format(" | ".join(titles)), "|%s" % (" --- |" * len(titles))]
-    return lines + ["| {} |".format(" | ".join(row)) for row in rows]
-
-
-def host_markdown(report: dict[str, Any]) -> str:
-    """The page of one host."""
+def host_markdown(report: dict[str, Any], drawing: Wiring | None = None, picture: bool = False) -> str:
+    """The page of one host, with its wiring; C(picture): an SVG of it lies beside the page."""
     lines = ["# {}".format(escape(report["host"])), ""]
     if "containers" not in report:
         lines += ["Not seen, {}: {}".format(escape(report["status"]), escape(report["reason"])), ""]
@@ -47,7 +36,13 @@ def host_markdown(report: dict[str, Any]) -> str:
     if report["problems"]:
         lines += ["Not everything could be seen:", ""]
         lines += ["- {}: {}".format(escape(one["what"]), escape(one["reason"])) for one in report["problems"]] + [""]
+    lines += faults_markdown(report)
     lines += ["## Containers", ""] + _containers(report)
+    lines += network_markdown(report)
+    if drawing is not None:
+        flowchart, said = mermaid(drawing)
+        name = file_name(report["host"]).replace("%", "%25") + ".svg"
+        lines += drawing_markdown(flowchart, drawing.said + said, name if picture else None)
     if report["kept"]:
         lines += ["## Namespaces without a process", ""] + _kept(report["kept"])
     if "inventory" in report:
@@ -63,9 +58,9 @@ def _containers(report: dict[str, Any]) -> list[str]:
             lines += ["%s %s." % (what, ", ".join(map(escape, values))), ""]
     if not containers:
         return lines + ["No containers.", ""]
-    lines += _table(_TITLES, [_row(one, report["names"]) for one in containers])
+    lines += table(_TITLES, [_row(one, report["names"]) for one in containers])
     lines += ["", "### Their namespaces", "", "A number in italics is the host's.", ""]
-    return lines + _table(("Container",) + TYPES, [_numbers(one) for one in containers]) + [""]
+    return lines + table(("Container",) + TYPES, [_numbers(one) for one in containers]) + [""]
 
 
 def _row(one: dict[str, Any], names: dict[str, str]) -> list[str]:
@@ -94,7 +89,7 @@ def _kept(entries: Sequence[dict[str, Any]]) -> list[str]:
     present = {entry["verdict"] for entry in entries}
     lines = ["- **{}**: {}".format(*pair) for pair in _VERDICTS if pair[0] in present] + [""]
     rows = [[escape(one["ref"]), one["verdict"], escape(one["reason"]), _kept_by(one)] for one in entries]
-    return lines + _table(("Namespace", "Verdict", "Why", "Kept by"), rows) + [""]
+    return lines + table(("Namespace", "Verdict", "Why", "Kept by"), rows) + [""]
 
 
 def _kept_by(entry: dict[str, Any]) -> str:
@@ -114,43 +109,48 @@ def _inventory(entries: Sequence[dict[str, Any]]) -> list[str]:
             ", ".join("%s %d" % pin for pin in sorted(pins.items())),
         ]
         rows.append([escape(cell) for cell in cells])
-    return _table(("Namespace", "Initial", "Owner", "Processes", "Leader", "Pins"), rows) + [""]
+    return table(("Namespace", "Initial", "Owner", "Processes", "Leader", "Pins"), rows) + [""]
 
 
-def index_markdown(reports: Sequence[dict[str, Any]], formats: Sequence[str]) -> str:
-    """The page that leads to all hosts, those that were not seen first."""
+def index_markdown(entries: Sequence[dict[str, Any]], formats: Sequence[str]) -> str:
+    """The page that leads to all hosts (entries of the index), those that were not seen first."""
     lines = ["# Containers and their namespaces", ""]
-    unseen = [report for report in reports if "containers" not in report]
+    unseen = [entry for entry in entries if "containers" not in entry]
     if unseen:
         lines += ["## Not seen", ""]
-        lines += _table(("Host", "Status", "Reason"), [
+        lines += table(("Host", "Status", "Reason"), [
             [escape(one["host"]), escape(one["status"]), escape(one["reason"])] for one in unseen]) + [""]
     lines += ["## Hosts", ""]
     rows = []
-    for report in reports:
-        if "containers" not in report:
-            continue
-        counts = verdicts(report)
-        rows.append([
-            _links(report["host"], formats), escape(report["status"]), str(len(report["containers"])),
-            str(counts.get("leftover", 0)), str(counts.get("unproven", 0)), str(counts.get("unknown", 0)),
-            str(counts.get("held", 0)), str(counts.get("named", 0)),
-        ])
-    lines += _table(("Host", "Status", "Containers", "Leftover", "Unproven", "Unknown", "Held", "Named"), rows) + [""]
-    left_over = [
-        [escape(report["host"]), escape(one["ref"]), _kept_by(one)]
-        for report in reports for one in report.get("kept") or [] if one["verdict"] == "leftover"
-    ]
-    if left_over:
-        lines += ["## Namespaces that nobody should be holding", ""]
-        lines += _table(("Host", "Namespace", "Kept by"), left_over) + [""]
+    for entry in entries:
+        if "containers" in entry:
+            kept = [str(entry["kept"].get(verdict, 0)) for verdict in _COUNTED]
+            rows.append([_links(entry["host"], formats), escape(entry["status"]), str(entry["containers"]),
+                         escape(in_words(entry["faults"]) or "0"), str(entry["unjudged"]), *kept])
+    titles = ("Host", "Status", "Containers", "Faults", "Not judged", *(verdict.capitalize() for verdict in _COUNTED))
+    lines += table(titles, rows) + [""]
+    for title, key, heads in (
+        ("Gravest faults", "gravest", ("Host", "Severity", "What", "Check")),
+        ("Namespaces that nobody should be holding", "left_over", ("Host", "Namespace", "Kept by")),
+    ):
+        found = [[escape(entry["host"]), *row] for entry in entries for row in _rows(entry, key)]
+        if found:
+            lines += ["## " + title, ""] + table(heads, found) + [""]
     return "\n".join(lines)
+
+
+def _rows(entry: dict[str, Any], key: str) -> list[list[str]]:
+    more = entry.get("more", {}).get(key, ())
+    if key == "gravest":
+        return [[escape(one["severity"]), escape(one["reason"]), escape(one["check"])] for one in more]
+    return [[escape(one["ref"]), _kept_by(one)] for one in more]
 
 
 def _links(host: str, formats: Sequence[str]) -> str:
     # The name of the file has percent signs, which an address would take for its own escapes.
     target = "hosts/{}".format(file_name(host).replace("%", "%25"))
     if "markdown" not in formats:
-        return f"[{escape(host)}]({target}.json)" if "json" in formats else escape(host)
+        suffix = next((suffix for form, suffix in (("json", "json"), ("svg", "svg")) if form in formats), None)
+        return f"[{escape(host)}]({target}.{suffix})" if suffix else escape(host)
     json_too = f" ([JSON]({target}.json))" if "json" in formats else ""
     return f"[{escape(host)}]({target}.md){json_too}"

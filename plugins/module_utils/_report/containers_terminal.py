@@ -1,8 +1,8 @@
-"""debug_containers on the terminal: a heading and a table a host; at the end, where one looks first, what matters."""
+"""debug_containers on the terminal: heading and tables a host; at the end, where one looks first, what matters."""
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
 from .containers import (
     LEFT_OUT,
@@ -14,8 +14,9 @@ from .containers import (
     shares,
     shortened_image,
     tally,
-    verdicts,
 )
+from .faults import in_words, rank, sentence
+from .network_terminal import LEGEND, network_lines
 from .table import Column, fits, table
 from .text import cut, printable, short_id, width, wrap
 
@@ -23,6 +24,8 @@ _KEPT_ROWS = 20  # a host
 _HOLDERS = 3     # a namespace
 _PARTNERS = 16   # columns, where there is no room for all
 _NAMED = 5       # hosts or containers in a sentence
+_FAULT_ROWS = 60
+_ALIKE = 3       # faults of one check on one host that are told one by one
 _LEGEND = (
     "NS: %s by first letter; the letter is an own one, = one shared with another container, - the host's, ? unreadable."
     " SHARED does not repeat %s of the host." % (" ".join(TYPES), ", ".join(USUALLY_SHARED))
@@ -59,27 +62,42 @@ class Terminal:
     C(quoted) lines are going to be printed as JSON strings, where quotes and backslashes need one column more.
     """
 
-    def __init__(
-        self, room: int, columns: Sequence[str], rows: int, numbers: bool, last: str = "", quoted: bool = False
-    ) -> None:
+    def __init__(self, room: int, columns: Sequence[str], rows: int, numbers: bool, quoted: bool = False) -> None:
         self._room = room
         self._quoted = quoted
         self._columns = columns
         self._rows = rows
         self._numbers = numbers
-        self._last = last
-        self._legend = False
+        self._lines: List[str] = []
+        self._faults: List[List[dict[str, Any]]] = []  # of one host and check
+        self._legend = self._network_legend = False
         self._cut_off = False
 
-    def lines(self, reports: Sequence[dict[str, Any]]) -> list[str]:
-        """All hosts, and the summary."""
-        lines: list[str] = []
-        for report in reports:
-            if "containers" in report:
-                lines += self._host(report) + [""]
+    def add(self, report: dict[str, Any]) -> None:
+        """One host more."""
+        if "containers" not in report:
+            return
+        self._lines += [*self._host(report), ""]
+        alike: Dict[str, List[dict[str, Any]]] = {}
+        for fault in report["faults"]:
+            alike.setdefault(str(fault.get("check")), []).append(dict(fault, host=report["host"]))
+        self._faults += list(alike.values())
+        # The gravest of all hosts; of a thousand hosts nobody reads more here.
+        self._faults.sort(key=lambda some: (rank(some[0]), str(some[0].get("check")), str(some[0]["host"])))
+        self._cut_off = self._cut_off or len(self._faults) > _FAULT_ROWS
+        del self._faults[_FAULT_ROWS:]
+
+    def lines(self, entries: Sequence[dict[str, Any]], last: str = "") -> list[str]:
+        """All hosts that were added, and the summary over these entries of the index; C(last) ends it."""
+        lines = self._lines
         if self._legend:
-            lines += wrap(_LEGEND, self._room) + [""]
-        lines += self._summary(reports)
+            lines += [*wrap(_LEGEND, self._room), ""]
+        if self._network_legend:
+            lines += [*wrap(LEGEND, self._room), ""]
+        if self._faults:
+            lines += [*self._told_faults(len(entries) > 1), ""]
+        lines += self._summary(entries)
+        lines += wrap(printable(last), self._room, hanging="  ") if last else []
         return [self._within_quotes(line) for line in lines] if self._quoted else lines
 
     def _within_quotes(self, line: str) -> str:
@@ -104,7 +122,10 @@ class Terminal:
         self._rows -= len(shown)
         if shown:
             lines += self._table(shown, report)
-        return lines + self._more(len(containers) - len(shown)) + self._kept(report["kept"])
+        lines += self._more(len(containers) - len(shown))
+        network, told = network_lines(report, shown, self._room)
+        self._network_legend = self._network_legend or told
+        return lines + (["", *network] if network else []) + self._kept(report["kept"])
 
     def _sentence(self, text: str) -> list[str]:
         return wrap(text, self._room, "  ", "  ")
@@ -170,27 +191,56 @@ class Terminal:
                 rows[-1][2] = "%d more" % (len(holders) - _HOLDERS + 1)
         return [""] + table(_KEPT, rows, self._room)[0] + self._more(len(entries) - _KEPT_ROWS)
 
-    def _summary(self, reports: Sequence[dict[str, Any]]) -> list[str]:
-        seen = [report for report in reports if "containers" in report]
-        containers = [one for report in seen for one in report["containers"]]
-        text = "%s seen, %s" % (_number(len(seen), "host"), _number(len(containers), "container"))
-        lines = wrap(text + _by_engine(containers) + ".", self._room, hanging="  ")
+    def _told_faults(self, with_host: bool) -> list[str]:
+        lines = ["FAULTS"]
+        for some in self._faults:
+            told = some if len(some) <= _ALIKE else some[:_ALIKE - 1]
+            for fault in told:
+                lines += self._fault(fault, sentence(fault), with_host)
+            if len(some) > len(told):
+                names = [printable(one["container"]) for one in some[len(told):] if one.get("container") is not None]
+                where = ": %s" % _some(list(dict.fromkeys(names))) if names else ""
+                lines += self._fault(some[0], "%d more of the same%s" % (len(some) - len(told), where), with_host)
+        return lines
+
+    def _fault(self, fault: dict[str, Any], text: str, with_host: bool) -> list[str]:
+        severity = cut(printable(fault.get("severity")).upper(), 8)
+        where = "%s: " % cut(printable(fault["host"]), 40, "middle") if with_host else ""
+        text = "%s%s (%s)" % (where, text, printable(fault.get("check")))
+        return wrap(text, self._room, "  %-8s  " % severity, " " * 12)
+
+    def _summary(self, entries: Sequence[dict[str, Any]]) -> list[str]:
+        seen = [one for one in entries if "containers" in one]
+        engines: Dict[str, int] = {}
+        for one in seen:
+            for name, count in one["engines"].items():
+                engines[name] = engines.get(name, 0) + count
+        text = "%s seen, %s" % (_number(len(seen), "host"), _number(sum(engines.values()), "container"))
+        counts = sorted(engines.items(), key=lambda item: (-item[1], item[0]))
+        lines = wrap(text + _by_engine(counts) + ".", self._room, hanging="  ")
         for verdict, meaning in _LEFT_OVER:
-            counts = [(report["host"], verdicts(report).get(verdict, 0)) for report in seen]
+            counts = [(one["host"], one["kept"].get(verdict, 0)) for one in seen]
             where = ["%s (%d)" % (printable(host), count) for host, count in counts if count]
             if where:
                 total = _number(sum(count for dummy, count in counts), "namespace")
                 lines += wrap("%s %s: %s." % (total, meaning, _some(where)), self._room, hanging="  ")
-        for report in reports:
-            if "containers" not in report:
-                host, reason = cut(printable(report["host"]), 40, "middle"), cut(printable(report["reason"]), 200)
-                lines += wrap("NOT SEEN: %s, %s: %s" % (host, report["status"], reason), self._room, hanging="  ")
-        partly = [printable(report["host"]) for report in seen if report["problems"]]
+        faulty = ["%s (%s)" % (printable(one["host"]), in_words(one["faults"])) for one in seen if one["faults"]]
+        if faulty:
+            total = _number(sum(sum(one["faults"].values()) for one in seen), "fault")
+            lines += wrap("%s: %s." % (total, _some(faulty)), self._room, hanging="  ")
+        unjudged = ["%s (%d)" % (printable(one["host"]), one["unjudged"]) for one in seen if one["unjudged"]]
+        if unjudged:
+            lines += wrap("Could not be judged: %s." % _some(unjudged), self._room, hanging="  ")
+        for one in entries:
+            if "containers" not in one:
+                host, reason = cut(printable(one["host"]), 40, "middle"), cut(printable(one["reason"]), 200)
+                lines += wrap("NOT SEEN: %s, %s: %s" % (host, one["status"], reason), self._room, hanging="  ")
+        partly = [printable(one["host"]) for one in seen if one["more"]["incomplete"]]
         if partly:
             lines += wrap("Seen in part only: %s." % _some(partly), self._room, hanging="  ")
         if self._cut_off:
             lines += wrap("What is not listed here is in the files.", self._room)
-        return lines + (wrap(printable(self._last), self._room, hanging="  ") if self._last else [])
+        return lines
 
 
 def _counted(report: dict[str, Any]) -> str:
@@ -198,11 +248,10 @@ def _counted(report: dict[str, Any]) -> str:
     if not containers:
         return "none of its %s was chosen" % _number(left_out, "container") if left_out else "no containers"
     chosen = " chosen of %d" % (len(containers) + left_out) if left_out else ""
-    return _number(len(containers), "container") + chosen + _by_engine(containers)
+    return _number(len(containers), "container") + chosen + _by_engine(tally(containers, "engine"))
 
 
-def _by_engine(containers: Sequence[dict[str, Any]]) -> str:
-    counts = tally(containers, "engine")
+def _by_engine(counts: Sequence[tuple[str, int]]) -> str:
     if len(counts) > 1:
         return " (%s)" % ", ".join("%s %d" % (printable(name), count) for name, count in counts)
     if not counts:

@@ -20,14 +20,16 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers i
     mask,
     shares,
     shortened_image,
+    unseen,
 )
-from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers_index import index
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers_index import entry, index
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers_markdown import (
-    escape,
     host_markdown,
     index_markdown,
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers_terminal import COLUMNS, Terminal
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.markdown import escape
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.text import width
 
 TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
 HOST = {kind: f"{kind}:[{number}]" for number, kind in enumerate(TYPES)}
@@ -40,12 +42,12 @@ def container(name: str, **more: Any) -> dict[str, Any]:
     return {**found, "shared_with_host": [], "shared_with": {}, **more}
 
 
-def result(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"ansible_facts": {"namespaces": {"host": HOST, "containers": list(containers), "inventory": [], **more}}}
+def facts(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"host": HOST, "containers": list(containers), "inventory": [], **more}
 
 
 def chosen(choice: Choice, *containers: dict[str, Any]) -> list[str]:
-    return [one["name"] for one in host_report("h", result(*containers), choice)["containers"]]
+    return [one["name"] for one in host_report("h", facts(*containers), choice)["containers"]]
 
 
 @pytest.mark.parametrize("pattern", ["w?b", "docker:web", "id-of-w*", "shop/web", "prod/shop/web", "*"])
@@ -70,13 +72,18 @@ def test_infra_containers_can_be_left_out() -> None:
         ({}, False, "missing"),
         ({"unreachable": True, "msg": "Task failed: no route"}, False, "unreachable"),
         ({"failed": True, "msg": "no Python"}, False, "failed"),
-        (result(), False, "complete"),
-        (result(problems=[{"what": "processes", "reason": "vanished"}]), False, "complete"),
-        (result(problems=[{"what": "sockets", "reason": "timed out"}]), False, "incomplete"),
     ],
 )
 def test_the_status_says_what_became_of_a_host(returned: dict[str, Any], pending: bool, status: str) -> None:
-    assert host_report("h", returned, Choice(), pending)["status"] == status
+    assert unseen(returned, pending)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"), [("vanished", "complete"), ("timed out", "incomplete"), ("refused: EPERM", "incomplete")]
+)
+def test_a_host_of_which_something_was_not_seen_is_incomplete(problem: str, status: str) -> None:
+    found = facts(problems=[{"what": "sockets", "reason": problem, "count": 1}])
+    assert host_report("h", found, Choice())["status"] == status
 
 
 def test_the_mask_has_one_character_a_type() -> None:
@@ -132,16 +139,22 @@ def test_escaped_text_stays_in_its_cell_and_is_no_markup(text: str) -> None:
 @given(st.lists(st.tuples(ANY, ANY), max_size=5), st.booleans())
 def test_every_form_can_be_written_of_whatever_names_there_are(names: list[tuple[str, str]], quoted: bool) -> None:
     containers = [container(name, image=image, unit=image, user=name, id=name or "x") for name, image in names]
-    reports = [host_report(name or "h", result(*containers), Choice(inventory=True)) for name, dummy in names]
-    assert max(map(len, Terminal(72, COLUMNS, 100, True, quoted=quoted).lines(reports))) <= 72
+    reports = [host_report(name or "h", facts(*containers), Choice(inventory=True)) for name, dummy in names]
+    terminal = Terminal(72, COLUMNS, 100, True, quoted=quoted)
     for report in reports:
+        terminal.add(report)
         assert host_markdown(report).count("\n# ") == 0
-    index_markdown(reports, ["json", "markdown"])
-    assert index(reports, ["json"])["totals"]["containers"] == len(names) ** 2
+    entries = [entry(report, ["json", "markdown"]) for report in reports]
+    assert max(map(width, terminal.lines(entries))) <= 72
+    index_markdown(entries, ["json", "markdown"])
+    assert index(entries)["totals"]["containers"] == len(names) ** 2
 
 
 def test_rows_are_limited_over_all_hosts() -> None:
-    reports = [host_report(name, result(*map(container, "abc")), Choice()) for name in ("x", "y")]
-    lines = Terminal(72, COLUMNS, 4, False).lines(reports)
+    reports = [host_report(name, facts(*map(container, "abc")), Choice()) for name in ("x", "y")]
+    terminal = Terminal(72, COLUMNS, 4, False)
+    for report in reports:
+        terminal.add(report)
+    lines = terminal.lines([entry(report, []) for report in reports])
     assert "  ... 2 more" in lines
     assert "What is not listed here is in the files." in lines
