@@ -106,7 +106,8 @@ ansible_facts:
                       type: int
                       returned: always
                     mac:
-                      description: Hardware address.
+                      description: Hardware address. V(null) where it has none, or an IP address in its
+                        place, as tunnels have.
                       type: str
                       returned: always
                     master:
@@ -125,7 +126,7 @@ ansible_facts:
                       returned: always
                       sample: {id: 100, protocol: 802.1Q}
                     peer:
-                      description: The other end of a veth. V(null) for other kinds.
+                      description: The other end of a veth, vxcan or netkit. V(null) for other kinds.
                       type: dict
                       returned: always
                       contains:
@@ -138,7 +139,8 @@ ansible_facts:
                           type: str
                           returned: always
                         container:
-                          description: ID of the container there.
+                          description: ID of the oldest container there. V(null) for the host's network and
+                            where there is none.
                           type: str
                           returned: always
                 addresses:
@@ -192,11 +194,12 @@ ansible_facts:
                       type: str
                       returned: always
                     from:
-                      description: Prefix of sources it is for.
+                      description: Prefix of sources it is for. V(null) is all.
                       type: str
                       returned: always
                     gateway:
-                      description: Next hop.
+                      description: Next hop. V(null) where the destination is on the link, or there are
+                        several ways.
                       type: str
                       returned: always
                     link:
@@ -265,7 +268,7 @@ ansible_facts:
                           elements: str
                           returned: always
                     expires:
-                      description: Seconds it has left.
+                      description: Seconds it has left. V(null) for ever.
                       type: int
                       returned: always
                 rules:
@@ -303,7 +306,8 @@ ansible_facts:
                       type: str
                       returned: always
                     table:
-                      description: Table.
+                      description: Table that is looked up. V(null) for other actions, and where the link's
+                        VRF says which.
                       type: str
                       returned: always
                     action:
@@ -311,7 +315,8 @@ ansible_facts:
                       type: str
                       returned: always
                     details:
-                      description: Other selectors.
+                      description: What else must hold or is set. C(unknown) are numbers of attributes newer
+                        than this module.
                       type: dict
                       returned: always
                       sample: {ipproto: tcp}
@@ -361,7 +366,8 @@ ansible_facts:
                       type: str
                       returned: always
                     address:
-                      description: Local address.
+                      description: Local address; C(0.0.0.0) and C(::) are all. V(null) for V(packet) and
+                        V(unix).
                       type: str
                       returned: always
                     port:
@@ -377,24 +383,27 @@ ansible_facts:
                       type: str
                       returned: always
                     queue:
-                      description: What waits in it, connections for V(tcp) and V(unix), else bytes.
+                      description: What waits in it, connections for V(tcp) and V(unix), else bytes. V(null)
+                        when not known.
                       type: int
                       returned: always
                     limit:
-                      description: How many connections may wait.
+                      description: How many connections may wait, for V(tcp) and V(unix). V(null) when not
+                        known.
                       type: int
                       returned: always
                     details:
-                      description: What is particular to the protocol.
+                      description: What is particular to the protocol, as C(v6only), C(type), C(ethertype).
                       type: dict
                       returned: always
                       sample: {v6only: true}
                     inode:
-                      description: Its inode.
+                      description: Its inode, which is the number in C(/proc/PID/fd). V(0) for the kernel's own.
                       type: int
                       returned: always
                     processes:
-                      description: The processes that have it open.
+                      description: The processes that have it open. Known with V(descriptors) or V(sockets)
+                        in O(scan), and with the right to see.
                       type: list
                       elements: dict
                       returned: always
@@ -408,7 +417,7 @@ ansible_facts:
                           type: str
                           returned: always
                         container:
-                          description: ID of its container.
+                          description: ID of the container the process belongs to.
                           type: str
                           returned: always
                 sockets:
@@ -417,7 +426,8 @@ ansible_facts:
                   returned: always
                   sample: {tcp: {listening: 2, established: 5}}
                 dns:
-                  description: What the files of those who live there say.
+                  description: What the files of those who live there say. V(null) where nobody does, or they
+                    could not be read.
                   type: dict
                   returned: always
                   contains:
@@ -456,7 +466,7 @@ ansible_facts:
                       type: str
                       returned: always
                 sysctls:
-                  description: Settings of the kernel, by name.
+                  description: Settings of the kernel, by name as sysctl(8) has it. What is no number is text.
                   type: dict
                   returned: always
                   sample: {net.ipv4.ip_forward: 1}
@@ -466,27 +476,29 @@ ansible_facts:
                   returned: always
                   contains:
                     generation:
-                      description: How often the nftables rules were changed.
+                      description: A number that grows with each change of the nftables rules. V(null) when
+                        nf_tables was not asked.
                       type: int
                       returned: always
                     tables:
-                      description: Tables of nftables, with their chains.
+                      description: Tables of nftables, with their chains and what leads from one to the other.
                       type: list
                       elements: dict
                       returned: always
                       sample: []
                     rules:
-                      description: How many rules there are.
+                      description: How many rules of nftables there are.
                       type: int
                       returned: always
                     decoded:
-                      description: Rules that translate, redirect, drop or reject.
+                      description: Rules of nftables that translate, redirect, drop, reject or queue.
                       type: list
                       elements: dict
                       returned: always
                       sample: []
                     legacy:
-                      description: Tables of the older x_tables, by family.
+                      description: Names of the tables of iptables-legacy and the like, by family. Their
+                        rules are not read.
                       type: dict
                       returned: always
                       sample: {ip: [nat, filter]}
@@ -506,7 +518,7 @@ ansible_facts:
                       type: str
                       returned: always
                     host_address:
-                      description: Address here.
+                      description: Address here; C(0.0.0.0) and C(::) are all.
                       type: str
                       returned: always
                     host_port:
@@ -514,19 +526,20 @@ ansible_facts:
                       type: int
                       returned: always
                     container:
-                      description: ID of the container.
+                      description: ID of the container. V(null) when it leads to an address of no known one.
                       type: str
                       returned: always
                     address:
-                      description: Address there.
+                      description: Address there. V(null) when not known.
                       type: str
                       returned: always
                     port:
-                      description: Port there.
+                      description: Port there. V(null) when the kernel takes one of several.
                       type: int
                       returned: always
                     proved_by:
-                      description: What says so, as V(nftables), V(docker-proxy), or the engine's name.
+                      description: What says so, as V(nftables), V(docker-proxy (pid 4711\)), or the name of
+                        the engine.
                       type: list
                       elements: str
                       returned: always
