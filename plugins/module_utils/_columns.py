@@ -62,7 +62,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _shred(values: List[Any], ids: Dict[str, int]) -> Column:
-    """One column: a list of scalars, or C(+) numbers, C(d) dictionaries, C(k) with names as keys, C(l) lists, C(m) any."""
+    """One column: a list of scalars, or by kind C(+) numbers, C(d) and C(k) dictionaries, C(l) lists, C(m) mixed."""
     kinds = {_kind(value) for value in values}
     if kinds <= {"s"}:
         steps = _steps(values)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,20 @@ class Docker:
     """dockerd in a folder, which it is told on its command line or in its configuration file."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, archive: Path, bridge: Bridge | None, by_file: bool = False
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        archive: Path,
+        bridge: Bridge | None,
+        by_file: bool = False,
+        network: Sequence[str] = ("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
     ) -> None:
         self._supervisor = supervisor
         self._folder = folder
         self._archive = archive
         self._bridge = bridge
         self._by_file = by_file
+        self._network = network
         self._pid = 0
         # Not the one at /run/containerd, which dockerd would take without being asked.
         self._containerd = Containerd(supervisor, folder / "containerd")
@@ -37,9 +44,20 @@ class Docker:
     def start(self) -> None:
         self._folder.mkdir()
         self._containerd.start()
-        folders = {"data-root": str(self._folder / "data"), "exec-root": str(self._folder / "exec")}
+        folders = self._folders()
         # Always a file of ours, or that of the machine's own daemon would be read.
         (self._folder / "daemon.json").write_text(json.dumps(folders if self._by_file else {}))
+        self.serve()
+        self("import", str(self._archive), self.image)
+
+    @property
+    def pid(self) -> int:
+        """What the supervisor was told to start."""
+        return self._pid
+
+    def serve(self) -> None:
+        """Start the daemon, also again."""
+        folders = self._folders()
         where = [] if self._by_file else [part for key, value in folders.items() for part in (f"--{key}", value)]
         self._pid = self._supervisor.start(
             program("dockerd", "docker.io"),
@@ -58,15 +76,12 @@ class Docker:
             # The same cgroups with and without systemd.
             "--exec-opt",
             "native.cgroupdriver=cgroupfs",
-            "--iptables=false",
-            "--ip6tables=false",
-            "--ip-forward=false",
-            "--ip-masq=false",
+            # In the machine's network it leaves everything as it is.
+            *self._network,
             log=self._folder / "log",
             env=environment(),
         )
         until(self._answers, f"dockerd does not answer, see {self._folder}/log")
-        self("import", str(self._archive), self.image)
 
     def stop(self) -> None:
         for identity in self.identities("--all"):
@@ -107,6 +122,9 @@ class Docker:
     def identities(self, *options: str) -> list[str]:
         """The containers, as `docker ps` lists them."""
         return self("ps", "--quiet", "--no-trunc", *options).stdout.split()
+
+    def _folders(self) -> dict[str, str]:
+        return {"data-root": str(self._folder / "data"), "exec-root": str(self._folder / "exec")}
 
     def _environment(self) -> dict[str, str]:
         env = environment(DOCKER_HOST=f"unix://{self._folder}/docker.sock", DOCKER_CONFIG=str(self._folder / "client"))

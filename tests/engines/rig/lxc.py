@@ -14,7 +14,7 @@ from rig.waiting import until
 SETTINGS = """\
 lxc.uts.name = {name}
 lxc.rootfs.path = dir:{rootfs}
-lxc.net.0.type = empty
+{network}
 lxc.mount.auto = proc:mixed sys:ro
 lxc.init.cmd = /bin/sleep 600
 """
@@ -23,10 +23,13 @@ lxc.init.cmd = /bin/sleep 600
 class Lxc:
     """Containers below one lxcpath."""
 
-    def __init__(self, supervisor: Supervisor, folder: Path, rootfs: Path) -> None:
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, rootfs: Path, network: str = "lxc.net.0.type = empty"
+    ) -> None:
         self._supervisor = supervisor
         self._folder = folder
         self._rootfs = rootfs
+        self._network = network
         self._names: list[str] = []
 
     def __call__(self, command: str, name: str, *arguments: str, check: bool = True) -> Completed:
@@ -75,5 +78,6 @@ class Lxc:
 
     def _prepare(self, name: str) -> None:
         (self._folder / name).mkdir(parents=True)
-        (self._folder / name / "config").write_text(SETTINGS.format(name=name, rootfs=self._rootfs))
+        settings = SETTINGS.format(name=name, rootfs=self._rootfs, network=self._network)
+        (self._folder / name / "config").write_text(settings)
         self._names.append(name)

@@ -125,6 +125,8 @@ class _Server:
         self._root = root
         self._parent = os.getppid()
         self._statuses: dict[int, int] = {}
+        # Kept: a Popen that is collected has its process reaped by the next one, and the status is lost.
+        self._staying: list[subprocess.Popen[bytes]] = []
         self._undo: list[Sequence[str]] = []
         self._woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waking)
@@ -217,6 +219,7 @@ class _Server:
                 cwd=cwd,
                 start_new_session=True,
             )
+        self._staying.append(process)
         return {"pid": process.pid}
 
     def _running(self, pid: int) -> dict[str, Any]:

@@ -444,3 +444,41 @@ for _name, _what, _reason, _because in (
 @case("LEAK-003", "no-veth", host="not_applicable")
 def no_veth(host: Host, web: Row) -> None:
     drop(host.net["links"], kind="veth")
+
+
+# Networks that are internal, and routers of others
+
+
+@case("LNK-008", "internal", db="not_applicable")
+def internal_but_routed(host: Host, web: Row) -> None:
+    """Docker before 23.0 gave internal networks a default route too, and drops what takes it."""
+    second_network(host, masquerade=False)
+    host.of(next(one for one in host.facts["containers"] if one["name"] == "db"))["routes"].append(
+        route("default", "eth0", "172.20.0.1"))
+    host.net["firewall"]["decoded"].append(rule("DOCKER-ISOLATION-STAGE-1", "drop", table="filter", iif="br-0a1b2c3d4e5f",
+                                                destination="172.20.0.0/16", destination_negated=True))
+    drop(host.net["routes"], destination="default")
+    host.net["routes"].append(route("default", "ens3", "192.0.2.1", mtu=1400))
+    host.of(web)["routes"][-1]["mtu"] = 1400
+
+
+@case("SYS-001", "internal", host="not_applicable")
+def forward_internal(host: Host, web: Row) -> None:
+    internal_but_routed(host, web)
+    drop(host.of(web)["routes"], destination="default")
+    host.net["sysctls"].update({"net.ipv4.ip_forward": 0, "net.ipv4.conf.docker0.forwarding": 0})
+
+
+@case("RT-001", "router-of-a-container", web="pass")
+def router_of_a_container(host: Host, web: Row) -> None:
+    """What is the gateway of others on its segment needs none there itself."""
+    name, net = host.namespace()
+    host.veth(name, "docker0", "vethrouter")
+    net["addresses"].append(address("172.17.0.254/16", "eth0"))
+    net["routes"].append(route("172.17.0.0/16", "eth0"))
+    host.net["firewall"]["decoded"].clear()
+    find(host.net["links"], "docker0")["name"] = "br-own"
+    find(host.net["links"], "veth3f2a")["master"] = "br-own"
+    find(host.net["links"], "vethrouter")["master"] = "br-own"
+    drop(host.of(web)["routes"], destination="default")
+    host.of(web)["routes"].append(route("default", "eth0", "172.17.0.254"))
