@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import string
+from pathlib import Path
 from typing import Any, Callable
 
 import firewall_lab as lab
@@ -202,10 +204,13 @@ def test_jumps_and_policies_are_those_of_iptables_save(in_child: Callable[..., A
     assert (found["decoded"], problems) == ([], [])
 
 
-def test_5000_rules_are_those_of_iptables_save(in_child: Callable[..., Any]) -> None:
+def test_5000_rules_are_those_of_iptables_save(in_child: Callable[..., Any], host_root: bool) -> None:
+    # Who is root of a user namespace only may not have a socket large enough to make so many at once.
+    count = 5000 if host_root else 300
+
     def inside() -> Any:
         rules = "".join("-A FORWARD -s 10.0.%d.%d/32 -p tcp -m tcp --dport %d -j DROP\n" % (
-            *divmod(number, 256), number + 1) for number in range(5000))
+            *divmod(number, 256), number + 1) for number in range(count))
         lab.subprocess.run(["iptables-nft-restore"], input="*filter\n%sCOMMIT\n" % rules, encoding="ascii", check=True,
                            timeout=lab.SECONDS)
         return lab.take(10_000), [line for line in lab.told("iptables-nft-save") if line.startswith("-A")]
@@ -213,12 +218,14 @@ def test_5000_rules_are_those_of_iptables_save(in_child: Callable[..., Any]) -> 
     (found, problems), saved = in_child(inside, NET)
     rows = [(row["action"], lab.canonical(row["match"]), row["to"]) for row in found["decoded"]]
     assert rows == [as_saved(line) for line in saved]
-    assert len(rows) == 5000
+    assert len(rows) == count
     assert problems == []
 
 
-def test_legacy_tables_are_named(in_child: Callable[..., Any]) -> None:
+def test_legacy_tables_are_named(in_child: Callable[..., Any], tmp_path: Path) -> None:
     def inside() -> Any:
+        # That of the machine is root's.
+        os.environ["XTABLES_LOCKFILE"] = str(tmp_path / "xtables.lock")
         before = lab.take()[0]["legacy"]
         lab.run("""
             iptables-legacy -t nat -L
