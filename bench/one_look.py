@@ -21,11 +21,14 @@ def look(options: dict[str, Any]) -> dict[str, Any]:
     before = time.perf_counter()
     from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
 
+    ask = gather
     if "network" in options.get("gather_subset", ()):
-        from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks as gather
+        from ansible_collections.nsfleet.linux.plugins.module_utils._facts_network import gather_networks
+
+        ask = gather_networks
 
     imported, used = time.perf_counter(), processor_time()
-    facts = gather(Request(**options))
+    facts = ask(Request(**options))
     text = json.dumps(facts)
     done = time.perf_counter()
     return {

@@ -6,7 +6,9 @@ bounded.
 """
 from __future__ import annotations
 
+import collections
 import itertools
+import math
 import re
 from typing import Any, Dict, Iterator, List
 
@@ -15,8 +17,10 @@ _ID = re.compile(r"[0-9a-f]{32,64}|[a-z]+:\[[0-9]{6,10}\]|(?:[0-9a-f]{2}:){5}[0-
 # One character of a private use plane stands for each. Where the data has such a one itself, nothing is numbered.
 _FIRST, _LAST = 0xF0000, 0xFFFFD
 _NUMBER = re.compile("[%c-%c]" % (_FIRST, _LAST))
-_MOST_VALUES = 5_000_000
-_MOST_CHARACTERS = 200_000_000
+MOST_VALUES = 5_000_000
+_MOST_CHARACTERS = 20_000_000
+_BIGGEST = 1 << 64
+_LONGEST_ID = 64
 _DEEPEST = 40
 
 Column = Any
@@ -40,10 +44,10 @@ def from_columns(packed: Any) -> Any:
     """The value that C(to_columns) was given. Raises ValueError for anything that it cannot have written."""
     try:
         ids, column = packed["ids"], packed["column"]
-        if not all(isinstance(one, str) and len(one) <= 64 for one in ids):
+        if not all(isinstance(one, str) and len(one) <= _LONGEST_ID for one in ids):
             raise ValueError("ids that are none")
         values = _Reader(ids).read(column, 1, 0)
-    except (TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, IndexError, AttributeError, RecursionError, StopIteration) as error:
         raise ValueError("no columns: %s" % error) from error
     return values[0]
 
@@ -89,10 +93,14 @@ def _shred(values: List[Any], ids: Dict[str, int]) -> Column:
 
 def _steps(values: List[Any]) -> Column:
     """Whole numbers by how much each is more than the one before, where that is shorter."""
-    if len(values) < 8 or not all(type(value) is int for value in values):
+    if len(values) < 8 or not all(_is_whole(value) for value in values):
         return None
     steps = [after - before for before, after in zip([0] + values, values)]
     return {"+": steps} if len(str(steps)) < len(str(values)) else None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _kind(value: Any) -> str:
@@ -122,19 +130,18 @@ class _Reader:
     def read(self, column: Column, count: int, depth: int) -> List[Any]:
         """The C(count) values of a column."""
         self._values += count
-        if self._values > _MOST_VALUES or depth > _DEEPEST:
+        if self._values > MOST_VALUES or depth > _DEEPEST:
             raise ValueError("more than a host can have to tell")
         if isinstance(column, list):
             _must(len(column) == count)
             return [self._text(value) if isinstance(value, str) else _scalar(value) for value in column]
         if "+" in column:
-            _must(len(column["+"]) == count and all(type(step) is int for step in column["+"]))
-            return list(itertools.accumulate(column["+"]))
+            _must(len(column["+"]) == count and all(_is_whole(step) for step in column["+"]))
+            return [_scalar(value) for value in itertools.accumulate(column["+"])]
         if "m" in column:
-            _must(len(column["m"]) == count)
-            parts = {
-                kind: iter(self.read(part, column["m"].count(kind), depth + 1)) for kind, part in column["p"].items()
-            }
+            sizes = collections.Counter(column["m"])
+            _must(len(column["m"]) == count and sizes.keys() == column["p"].keys())
+            parts = {kind: iter(self.read(part, sizes[kind], depth + 1)) for kind, part in column["p"].items()}
             return [next(parts[kind]) for kind in column["m"]]
         if "l" in column:
             return self._lists(column["l"], column["c"], count, depth)
@@ -146,7 +153,7 @@ class _Reader:
         return self._rows(column, count, depth)
 
     def _lists(self, lengths: List[int], column: Column, count: int, depth: int) -> List[Any]:
-        _must(len(lengths) == count and all(type(length) is int and length >= 0 for length in lengths))
+        _must(len(lengths) == count and all(_is_whole(length) and length >= 0 for length in lengths))
         flat = iter(self.read(column, sum(lengths), depth + 1))
         return [[next(flat) for dummy in range(length)] for length in lengths]
 
@@ -156,10 +163,11 @@ class _Reader:
             _must(which == count and len(shapes) == 1)
             which = [0] * count
         _must(len(which) == count)
+        sizes = collections.Counter(which)
         rows = []
         for number, (keys, columns) in enumerate(shapes):
             _must(len(keys) == len(columns) and all(isinstance(key, str) for key in keys))
-            size = which.count(number)
+            size = sizes[number]
             # Nothing is read for nothing: a shape costs as much as its values.
             _must(size > 0)
             parts = [self.read(part, size, depth + 1) for part in columns]
@@ -168,15 +176,24 @@ class _Reader:
 
     def _text(self, text: str) -> str:
         if self._ids and not text.isascii():
+            # Before they are put in: each may stand for many more characters.
+            self._spend(_LONGEST_ID * (len(text) - len(_NUMBER.sub("", text))))
             text = _NUMBER.sub(lambda found: self._ids[ord(found.group()) - _FIRST], text)
-        self._characters += len(text)
+        self._spend(len(text))
+        return text
+
+    def _spend(self, characters: int) -> None:
+        self._characters += characters
         if self._characters > _MOST_CHARACTERS:
             raise ValueError("more than a host can have to tell")
-        return text
 
 
 def _scalar(value: Any) -> Any:
-    _must(value is None or isinstance(value, (bool, int, float)))
+    # JSON has no word for NaN and Infinity, and no kernel such numbers.
+    if isinstance(value, float):
+        _must(math.isfinite(value))
+    else:
+        _must(value is None or (isinstance(value, int) and -_BIGGEST < value < _BIGGEST))
     return value
 
 

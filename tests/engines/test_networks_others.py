@@ -240,7 +240,7 @@ def test_a_network_of_a_user_namespace_is_seen_like_any_other(scene: Scene) -> N
 
 def test_what_the_plugins_of_cni_made_is_what_they_said(scene: Scene) -> None:
     network = scene.network("cni")
-    (said,) = [one for one in scene.added["ips"]]
+    (said,) = scene.added["ips"]
     assert said["address"] in {f"{one['address']}/{one['prefix']}" for one in network["addresses"]}
     assert {one["gateway"] for one in network["routes"] if one["destination"] == "default"} == {said["gateway"]}
     links = {one["name"]: one for one in scene.added["interfaces"]}

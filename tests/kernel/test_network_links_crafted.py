@@ -251,7 +251,7 @@ def test_a_tunnel_has_no_mac(tmp_path: Path, kind: str, hardware: int, address: 
 
 MASTERED: list[tuple[str, bytes, dict[str, Any], str]] = [
     ("bond", nest((1, u8(1)), (2, u8(2)), (3, u32(400)), (4, mac("02:00:00:00:00:99")), (5, u16(3)), (6, u16(1)),
-          (9, struct.pack("=i", -5))),
+                  (9, struct.pack("=i", -5))),
      {"state": "backup", "mii_status": "down", "link_failure_count": 400, "perm_hwaddr": "02:00:00:00:00:99",
       "queue_id": 3, "ad_aggregator_id": 1, "prio": -5},
      "bond_slave state BACKUP mii_status DOWN link_failure_count 400 perm_hwaddr 02:00:00:00:00:99 queue_id 3 "

@@ -48,7 +48,7 @@ class Ready:
 def take(answer: bool = True, most: int = 500) -> Any:
     """Rows, counts and problems where we are."""
     look = Look(most, time.monotonic() + 20)
-    look.names = {index: name for index, name in socket.if_nameindex()}
+    look.names = dict(socket.if_nameindex())
     rows, counts = sockets.take(look, Ready(answer))  # type: ignore[arg-type]
     return rows, counts, look.problems.as_list()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .rows import BITS, Address, Hop, Ip, Route, Rule, inside, masked
+from .rows import BITS, Address, Hop, Ip, Route, Rule, inside, masked, number
 
 REJECTED = ("blackhole", "unreachable", "prohibit")
 # What IPv6 of older kernels has where it has no default route (net/ipv6/route.c, ip6_null_entry).
@@ -103,8 +103,8 @@ class Fib:
             return
         for rule in sorted(rules, key=lambda rule: rule.priority):
             if rule.table and rule.action in (None, "lookup") and self._matches(rule, address, anywhere):
-                shortest = rule.details.get("suppress_prefixlength")
-                yield rule.table, shortest if type(shortest) is int else -1
+                shortest = number(rule.details.get("suppress_prefixlength"))
+                yield rule.table, -1 if shortest is None else shortest
 
     def _matches(self, rule: Rule, address: Ip, anywhere: bool) -> bool:
         if rule.via not in (None, "lo") or any(rule.details.get(key) for key in _CONDITIONS):

@@ -28,7 +28,8 @@ def word(value: Any) -> Optional[str]:
 
 def number(value: Any) -> Optional[int]:
     """An integer that a kernel could have told."""
-    return value if type(value) is int and -_BIGGEST < value < _BIGGEST else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and -_BIGGEST < value < _BIGGEST else None
 
 
 def words(value: Any) -> Optional[FrozenSet[str]]:

@@ -17,19 +17,37 @@ def alone(host: Host, web: Row) -> None:
     host.of(web)["routes"].clear()
 
 
-@case("LNK-001", "published", fails("web", "lo", "high", "web has no interface but lo, though port 8080 of the host is published to it"))
+@case(
+    "LNK-001",
+    "published",
+    fails("web", "lo", "high", "web has no interface but lo, though port 8080 of the host is published to it"),
+)
 def only_lo_published(host: Host, web: Row) -> None:
     alone(host, web)
 
 
-@case("LNK-001", "docker-dns", fails("web", "lo", "high", "web has no interface but lo, though its resolv.conf names 127.0.0.11, which Docker has in networks of users only"))
+@case(
+    "LNK-001",
+    "docker-dns",
+    fails(
+        "web",
+        "lo",
+        "high",
+        "web has no interface but lo, though its resolv.conf names "
+        "127.0.0.11, which Docker has in networks of users only",
+    ),
+)
 def only_lo_dns(host: Host, web: Row) -> None:
     alone(host, web)
     host.net["published"].clear()
     host.of(web)["dns"] = dns("127.0.0.11")
 
 
-@case("LNK-001", "pod", fails("shop/web", "lo", "high", "pod shop/web (nginx) has no interface but lo, though it is a pod of Kubernetes"))
+@case(
+    "LNK-001",
+    "pod",
+    fails("shop/web", "lo", "high", "pod shop/web (nginx) has no interface but lo, though it is a pod of Kubernetes"),
+)
 def only_lo_pod(host: Host, web: Row) -> None:
     alone(host, web)
     host.net["published"].clear()
@@ -60,9 +78,17 @@ def eth0_down(host: Host, web: Row) -> None:
     down(find(host.of(web)["links"], "eth0"))
 
 
-@case("LNK-002", "netns-without-container",
-      fails(None, "the network namespace blue: veth-b", "high", "veth-b of the network namespace blue with 10.9.0.2/24 is administratively down"),
-      web="pass")
+@case(
+    "LNK-002",
+    "netns-without-container",
+    fails(
+        None,
+        "the network namespace blue: veth-b",
+        "high",
+        "veth-b of the network namespace blue with 10.9.0.2/24 is administratively down",
+    ),
+    web="pass",
+)
 def named_netns_down(host: Host, web: Row) -> None:
     name, net = host.namespace()
     pins = [{"kind": "mount", "count": 1, "path": "/run/netns/blue", "mount_namespace": "mnt:[4026531841]"}]
@@ -95,13 +121,20 @@ def peer_down(host: Host, web: Row) -> None:
     without_carrier(find(host.of(web)["links"], "eth0"))
 
 
-@case("LNK-003", "no-carrier", fails("web", "eth0", "high", "eth0 of web is up but has no carrier (state lowerlayerdown)"))
+@case(
+    "LNK-003", "no-carrier", fails("web", "eth0", "high", "eth0 of web is up but has no carrier (state lowerlayerdown)")
+)
 def no_carrier(host: Host, web: Row) -> None:
     without_carrier(find(host.of(web)["links"], "eth0"))
     find(host.of(web)["links"], "eth0")["peer"] = {"network": None, "name": None, "container": None}
 
 
-@case("LNK-003", "macvlan-lower-down", fails("lan", "eth0", "high", "ens3 on the host, which carries eth0 of lan, is down"), web="pass")
+@case(
+    "LNK-003",
+    "macvlan-lower-down",
+    fails("lan", "eth0", "high", "ens3 on the host, which carries eth0 of lan, is down"),
+    web="pass",
+)
 def lower_down(host: Host, web: Row) -> None:
     lan = host.container("lan")
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
@@ -138,7 +171,11 @@ def lo_down(host: Host, web: Row) -> None:
     down(host.of(web)["links"][0])
 
 
-@case("LNK-004", "network-none-down", fails("web", "lo", "medium", "lo of web is down: nothing in it reaches 127.0.0.1 or ::1"))
+@case(
+    "LNK-004",
+    "network-none-down",
+    fails("web", "lo", "medium", "lo of web is down: nothing in it reaches 127.0.0.1 or ::1"),
+)
 def lo_down_without_network(host: Host, web: Row) -> None:
     alone(host, web)
     down(host.of(web)["links"][0])
@@ -161,7 +198,16 @@ def lo_unseen(host: Host, web: Row) -> None:
 # LNK-005
 
 
-@case("LNK-005", "no-master", fails("web", "veth3f2a", "high", "veth3f2a on the host, the peer of eth0 of web, is in no bridge and no route leads to it"))
+@case(
+    "LNK-005",
+    "no-master",
+    fails(
+        "web",
+        "veth3f2a",
+        "high",
+        "veth3f2a on the host, the peer of eth0 of web, is in no bridge and no route leads to it",
+    ),
+)
 def no_master(host: Host, web: Row) -> None:
     find(host.net["links"], "veth3f2a")["master"] = None
     host.net["addresses"].append(address("fe80::1/64", "veth3f2a"))
@@ -206,17 +252,31 @@ def routes_cut(host: Host, web: Row) -> None:
 # LNK-006
 
 
-@case("LNK-006", "bridge-down", fails(None, "docker0", "high", "docker0 on the host is down: web cannot be reached through it"))
+@case(
+    "LNK-006",
+    "bridge-down",
+    fails(None, "docker0", "high", "docker0 on the host is down: web cannot be reached through it"),
+)
 def bridge_down(host: Host, web: Row) -> None:
     down(find(host.net["links"], "docker0"))
 
 
-@case("LNK-006", "port-blocking", fails("web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is blocking instead of forwarding"))
+@case(
+    "LNK-006",
+    "port-blocking",
+    fails("web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is blocking instead of forwarding"),
+)
 def port_blocking(host: Host, web: Row) -> None:
     find(host.net["links"], "veth3f2a")["details"]["port"]["state"] = "blocking"
 
 
-@case("LNK-006", "listening-without-stp", fails("web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is listening instead of forwarding"))
+@case(
+    "LNK-006",
+    "listening-without-stp",
+    fails(
+        "web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is listening instead of forwarding"
+    ),
+)
 def port_listening(host: Host, web: Row) -> None:
     find(host.net["links"], "veth3f2a")["details"]["port"]["state"] = "listening"
 
@@ -242,7 +302,9 @@ def empty_bridge(host: Host, web: Row) -> None:
 same("LNK-006", "healthy", host="pass", web="not_applicable")
 
 
-@case("LNK-006", "state-untold", unknown("web", "veth3f2a", "high", "whether veth3f2a of docker0 forwards was not told"))
+@case(
+    "LNK-006", "state-untold", unknown("web", "veth3f2a", "high", "whether veth3f2a of docker0 forwards was not told")
+)
 def port_untold(host: Host, web: Row) -> None:
     del find(host.net["links"], "veth3f2a")["details"]["port"]
 
@@ -250,19 +312,41 @@ def port_untold(host: Host, web: Row) -> None:
 # LNK-007
 
 
-@case("LNK-007", "pair", fails("web", "eth0", "medium", "eth0 of web has MTU 9000, its peer veth3f2a on docker0 1500: packets over 1500 bytes are lost"))
+@case(
+    "LNK-007",
+    "pair",
+    fails(
+        "web",
+        "eth0",
+        "medium",
+        "eth0 of web has MTU 9000, its peer veth3f2a on docker0 1500: packets over 1500 bytes are lost",
+    ),
+)
 def mtu_pair(host: Host, web: Row) -> None:
     find(host.of(web)["links"], "eth0")["mtu"] = 9000
 
 
-@case("LNK-007", "bridge", fails("web", "eth0", "medium", "eth0 of web and its peer veth3f2a have MTU 1400, their bridge docker0 1500: packets over 1400 bytes are lost"))
+@case(
+    "LNK-007",
+    "bridge",
+    fails(
+        "web",
+        "eth0",
+        "medium",
+        "eth0 of web and its peer veth3f2a have MTU 1400, their bridge docker0 1500: packets over 1400 bytes are lost",
+    ),
+)
 def mtu_bridge(host: Host, web: Row) -> None:
     find(host.of(web)["links"], "eth0")["mtu"] = find(host.net["links"], "veth3f2a")["mtu"] = 1400
 
 
 @case("LNK-007", "all-smaller", web="pass")
 def mtu_all(host: Host, web: Row) -> None:
-    for row in (find(host.of(web)["links"], "eth0"), find(host.net["links"], "veth3f2a"), find(host.net["links"], "docker0")):
+    for row in (
+        find(host.of(web)["links"], "eth0"),
+        find(host.net["links"], "veth3f2a"),
+        find(host.net["links"], "docker0"),
+    ):
         row["mtu"] = 1400
 
 
@@ -277,12 +361,32 @@ def mtu_untold(host: Host, web: Row) -> None:
 # LNK-008
 
 
-@case("LNK-008", "uplink-smaller", fails("web", "eth0", "high", "eth0 of web has MTU 1500, but ens3, by which the host sends it on, 1450: packets over 1450 bytes are lost where ICMP is"))
+@case(
+    "LNK-008",
+    "uplink-smaller",
+    fails(
+        "web",
+        "eth0",
+        "high",
+        "eth0 of web has MTU 1500, but ens3, by which the host sends it on, 1450: packets over 1450 bytes are lost where ICMP is",
+    ),
+)
 def mtu_uplink(host: Host, web: Row) -> None:
     find(host.net["links"], "ens3")["mtu"] = 1450
 
 
-@case("LNK-008", "vxlan", fails(None, "flannel.1", "high", "flannel.1 of the host has MTU 1500, but ens3, which carries it, 1500: with 50 bytes of headers packets over 1450 bytes are fragmented or lost"), web="pass")
+@case(
+    "LNK-008",
+    "vxlan",
+    fails(
+        None,
+        "flannel.1",
+        "high",
+        "flannel.1 of the host has MTU 1500, but ens3, which "
+        "carries it, 1500: with 50 bytes of headers packets over 1450 bytes are fragmented or lost",
+    ),
+    web="pass",
+)
 def mtu_vxlan(host: Host, web: Row) -> None:
     details = {"id": 1, "local": "192.0.2.10", "lower": {"network": HOST_NET, "name": "ens3", "container": None}}
     host.net["links"].append(link("flannel.1", 20, "vxlan", details=details))
@@ -314,8 +418,12 @@ def mtu_jumbo(host: Host, web: Row) -> None:
 same("LNK-008", "healthy", web="pass")
 
 
-@case("LNK-008", "host-routes-unread", unknown(None, "", "high", "the routes of the host were not read"),
-      unknown("web", "eth0", "high", "the routes of the host were not read"))
+@case(
+    "LNK-008",
+    "host-routes-unread",
+    unknown(None, "", "high", "the routes of the host were not read"),
+    unknown("web", "eth0", "high", "the routes of the host were not read"),
+)
 def mtu_unread(host: Host, web: Row) -> None:
     host.net["routes"] = None
 
@@ -323,7 +431,16 @@ def mtu_unread(host: Host, web: Row) -> None:
 # LNK-009
 
 
-@case("LNK-009", "same", fails("db", "02:42:ac:02:03:01", "high", "eth0 of db and eth0 of web have the same hardware address 02:42:ac:02:03:01 on docker0"))
+@case(
+    "LNK-009",
+    "same",
+    fails(
+        "db",
+        "02:42:ac:02:03:01",
+        "high",
+        "eth0 of db and eth0 of web have the same hardware address 02:42:ac:02:03:01 on docker0",
+    ),
+)
 def same_mac(host: Host, web: Row) -> None:
     db = host.container("db")
     host.attach(db, "docker0", "vethdb", "172.17.0.3/16", via="172.17.0.1")
@@ -342,8 +459,12 @@ def same_mac_of_host_ends(host: Host, web: Row) -> None:
 @case("LNK-009", "vrrp-and-ipvlan", host="pass")
 def shared_mac(host: Host, web: Row) -> None:
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
-    for name, kind, mac in (("a", "macvlan", "00:00:5e:00:01:33"), ("b", "macvlan", "00:00:5e:00:01:33"),
-                            ("c", "ipvlan", "02:00:00:00:00:02"), ("d", "ipvlan", "02:00:00:00:00:02")):
+    for name, kind, mac in (
+        ("a", "macvlan", "00:00:5e:00:01:33"),
+        ("b", "macvlan", "00:00:5e:00:01:33"),
+        ("c", "ipvlan", "02:00:00:00:00:02"),
+        ("d", "ipvlan", "02:00:00:00:00:02"),
+    ):
         one = host.container(name)
         host.of(one)["links"].append(link("eth0", 2, kind, mac=mac, details={"lower": lower}))
 
@@ -371,22 +492,46 @@ def unread_network(host: Host, web: Row) -> None:
 # ADR-002
 
 
-@case("ADR-002", "same-bridge", fails("db", "172.17.0.2", "critical", "eth0 of db and eth0 of web have the same address 172.17.0.2 on docker0"))
+@case(
+    "ADR-002",
+    "same-bridge",
+    fails("db", "172.17.0.2", "critical", "eth0 of db and eth0 of web have the same address 172.17.0.2 on docker0"),
+)
 def same_address(host: Host, web: Row) -> None:
     db = host.container("db")
     host.attach(db, "docker0", "vethdb", "172.17.0.2/16", via="172.17.0.1")
 
 
-@case("ADR-002", "leaked-namespace", fails("web", "172.17.0.2", "critical", "eth0 of the network namespace 1a2b3c4d5e6f and eth0 of web have the same address 172.17.0.2 on docker0"))
+@case(
+    "ADR-002",
+    "leaked-namespace",
+    fails(
+        "web",
+        "172.17.0.2",
+        "critical",
+        "eth0 of the network namespace 1a2b3c4d5e6f and eth0 of web have the same address 172.17.0.2 on docker0",
+    ),
+)
 def leaked_address(host: Host, web: Row) -> None:
     name, net = host.namespace()
-    pins = [{"kind": "mount", "count": 1, "path": "/run/docker/netns/1a2b3c4d5e6f", "mount_namespace": "mnt:[4026531841]"}]
+    pins = [
+        {"kind": "mount", "count": 1, "path": "/run/docker/netns/1a2b3c4d5e6f", "mount_namespace": "mnt:[4026531841]"}
+    ]
     host.facts["inventory"][-1].update(processes=0, leader=None, pins=pins)
     host.veth(name, "docker0", "vethold")
     net["addresses"].append(address("172.17.0.2/16", "eth0"))
 
 
-@case("ADR-002", "routed", fails("a", "10.244.1.7", "critical", "eth0 of a and eth0 of b have the same address 10.244.1.7 behind the host's routes"))
+@case(
+    "ADR-002",
+    "routed",
+    fails(
+        "a",
+        "10.244.1.7",
+        "critical",
+        "eth0 of a and eth0 of b have the same address 10.244.1.7 behind the host's routes",
+    ),
+)
 def routed_twice(host: Host, web: Row) -> None:
     for name in ("a", "b"):
         pod = host.container(name, engine="cri")
@@ -428,7 +573,16 @@ def addresses_unread(host: Host, web: Row) -> None:
 # ADR-004
 
 
-@case("ADR-004", "failed", fails("web", "fd00::2/64", "medium", "fd00::2/64 of web on eth0 is not in use, duplicate address detection failed: eth0 of db has it"))
+@case(
+    "ADR-004",
+    "failed",
+    fails(
+        "web",
+        "fd00::2/64",
+        "medium",
+        "fd00::2/64 of web on eth0 is not in use, duplicate address detection failed: eth0 of db has it",
+    ),
+)
 def dad_failed(host: Host, web: Row) -> None:
     db = host.container("db")
     host.attach(db, "docker0", "vethdb", "172.17.0.3/16", "fd00::2/64")

@@ -24,7 +24,11 @@ def alone_in_podman(host: Host, web: Row) -> None:
     web.update(engine="podman", pod={"name": "shop", "namespace": None, "uid": None})
 
 
-@case("LNK-002", "address-on-any-kind", fails("web", "bond7", "high", "bond7 of web with 10.7.0.2/24 is administratively down"))
+@case(
+    "LNK-002",
+    "address-on-any-kind",
+    fails("web", "bond7", "high", "bond7 of web with 10.7.0.2/24 is administratively down"),
+)
 def bond_down(host: Host, web: Row) -> None:
     host.of(web)["links"] += [link("bond7", 7, "bond"), link("bond8", 8, "bond")]
     host.of(web)["addresses"].append(address("10.7.0.2/24", "bond7"))
@@ -35,22 +39,40 @@ def bond_down(host: Host, web: Row) -> None:
 @case("LNK-002", "pair-within", web="pass")
 def pair_within(host: Host, web: Row) -> None:
     own = web["namespaces"]["net"]
-    host.of(web)["links"] += [link("a", 7, "veth", peer={"network": own, "name": "b", "container": None}),
-                              link("b", 8, "veth", peer={"network": own, "name": "a", "container": None})]
+    host.of(web)["links"] += [
+        link("a", 7, "veth", peer={"network": own, "name": "b", "container": None}),
+        link("b", 8, "veth", peer={"network": own, "name": "a", "container": None}),
+    ]
     down(host.of(web)["links"][-1])
 
 
-@case("LNK-004", "sandbox-with-network", fails("box", "lo", "medium", "lo of box is down: nothing in it reaches 127.0.0.1 or ::1"))
+@case(
+    "LNK-004",
+    "sandbox-with-network",
+    fails("box", "lo", "medium", "lo of box is down: nothing in it reaches 127.0.0.1 or ::1"),
+)
 def sandbox_with_network(host: Host, web: Row) -> None:
     box = host.container("box", engine="unknown")
     host.attach(box, "docker0", "vethbox", "172.17.0.9/16", via="172.17.0.1")
     down(host.of(box)["links"][0])
 
 
-@case("LNK-005", "packet-socket-elsewhere", fails("web", "veth3f2a", "high", "veth3f2a on the host, the peer of eth0 of web, is in no bridge and no route leads to it"))
+@case(
+    "LNK-005",
+    "packet-socket-elsewhere",
+    fails(
+        "web",
+        "veth3f2a",
+        "high",
+        "veth3f2a on the host, the peer of eth0 of web, is in no bridge and no route leads to it",
+    ),
+)
 def packet_elsewhere(host: Host, web: Row) -> None:
     find(host.net["links"], "veth3f2a")["master"] = None
-    host.net["listening"] += [{**listening("packet", "", 0), "link": "ens3"}, {**listening("udp", "0.0.0.0", 68), "link": "veth3f2a"}]
+    host.net["listening"] += [
+        {**listening("packet", "", 0), "link": "ens3"},
+        {**listening("udp", "0.0.0.0", 68), "link": "veth3f2a"},
+    ]
 
 
 @case("LNK-005", "host-end-down", web="pass")
@@ -59,7 +81,11 @@ def host_end_down(host: Host, web: Row) -> None:
     down(find(host.net["links"], "veth3f2a"))
 
 
-@case("LNK-006", "blocking-with-stp", fails("web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is blocking instead of forwarding"))
+@case(
+    "LNK-006",
+    "blocking-with-stp",
+    fails("web", "veth3f2a", "high", "veth3f2a, the port of docker0 to eth0 of web, is blocking instead of forwarding"),
+)
 def blocking_with_stp(host: Host, web: Row) -> None:
     find(host.net["links"], "veth3f2a")["details"]["port"]["state"] = "blocking"
     find(host.net["links"], "docker0")["details"]["stp_state"] = 1
@@ -84,11 +110,23 @@ def openvswitch(host: Host, web: Row) -> None:
 @case("LNK-008", "vxlan-external-or-down", host="not_applicable", web="pass")
 def vxlan_quiet(host: Host, web: Row) -> None:
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
-    host.net["links"] += [link("vx0", 20, "vxlan", details={"external": True, "lower": lower}), link("vx1", 21, "vxlan", details={"lower": lower})]
+    host.net["links"] += [
+        link("vx0", 20, "vxlan", details={"external": True, "lower": lower}),
+        link("vx1", 21, "vxlan", details={"lower": lower}),
+    ]
     down(host.net["links"][-1])
 
 
-@case("LNK-008", "vxlan-over-ipv6", fails(None, "vx0", "high", "vx0 of the host has MTU 1450, but ens3, which carries it, 1500: with 70 bytes of headers packets over 1430 bytes are fragmented or lost"))
+@case(
+    "LNK-008",
+    "vxlan-over-ipv6",
+    fails(
+        None,
+        "vx0",
+        "high",
+        "vx0 of the host has MTU 1450, but ens3, which carries it, 1500: with 70 bytes of headers packets over 1430 bytes are fragmented or lost",
+    ),
+)
 def vxlan6(host: Host, web: Row) -> None:
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
     host.net["links"].append(link("vx0", 20, "vxlan", mtu=1450, details={"remote": "2001:db8::9", "lower": lower}))
@@ -114,7 +152,9 @@ def same_mac_down(host: Host, web: Row) -> None:
 @case("LNK-009", "passthru-and-zero", host="pass")
 def passthru(host: Host, web: Row) -> None:
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
-    for number, details in enumerate(({"mode": "passthru", "lower": lower}, {"mode": "bridge", "lower": lower}, {"mode": "bridge", "lower": lower})):
+    for number, details in enumerate(
+        ({"mode": "passthru", "lower": lower}, {"mode": "bridge", "lower": lower}, {"mode": "bridge", "lower": lower})
+    ):
         one = host.container(f"m{number}")
         mac = "02:00:00:00:00:02" if number == 0 else "00:00:00:00:00:00"
         host.of(one)["links"].append(link("eth0", 2, "macvtap", mac=mac, details=details))
@@ -145,13 +185,31 @@ def own_twice(host: Host, web: Row) -> None:
 # Routes
 
 
-@case("RT-001", "published", fails("db", "", "high", "db has no default route (its addresses: 172.20.0.2/16), though port 5432 of the host is published to it"))
+@case(
+    "RT-001",
+    "published",
+    fails(
+        "db",
+        "",
+        "high",
+        "db has no default route (its addresses: 172.20.0.2/16), though port 5432 of the host is published to it",
+    ),
+)
 def lost_but_published(host: Host, web: Row) -> None:
     db = second_network(host, masquerade=False)
     host.net["published"].append(published("0.0.0.0", 5432, db, "172.20.0.2", 5432))
 
 
-@case("RT-001", "pod", fails("shop/web", "", "high", "pod shop/web (db) has no default route (its addresses: 172.20.0.2/16), though it is a pod of Kubernetes"))
+@case(
+    "RT-001",
+    "pod",
+    fails(
+        "shop/web",
+        "",
+        "high",
+        "pod shop/web (db) has no default route (its addresses: 172.20.0.2/16), though it is a pod of Kubernetes",
+    ),
+)
 def lost_pod(host: Host, web: Row) -> None:
     second_network(host, masquerade=False).update(engine="cri", pod={"name": "web", "namespace": "shop", "uid": None})
 
@@ -201,7 +259,16 @@ def unique_local(host: Host, web: Row) -> None:
     host.of(web)["addresses"].append(address("fd00::2/64", "eth0"))
 
 
-@case("RT-001", "ipv6-lost", fails("web", "inet6", "medium", "web has 2001:db8:1::2/64 but no IPv6 default route, though app on the same segment has one by 2001:db8:1::1"))
+@case(
+    "RT-001",
+    "ipv6-lost",
+    fails(
+        "web",
+        "inet6",
+        "medium",
+        "web has 2001:db8:1::2/64 but no IPv6 default route, though app on the same segment has one by 2001:db8:1::1",
+    ),
+)
 def lost_ipv6(host: Host, web: Row) -> None:
     app = host.container("app")
     host.attach(app, "docker0", "vethapp", "172.17.0.3/16", "2001:db8:1::3/64", via="172.17.0.1")
@@ -209,18 +276,35 @@ def lost_ipv6(host: Host, web: Row) -> None:
     host.of(web)["addresses"].append(address("2001:db8:1::2/64", "eth0"))
 
 
-@case("RT-002", "ipv6-off-link", fails("web", "2001:db8:9::1", "high", "the default gateway 2001:db8:9::1 of web is not on link: eth0 has 172.17.0.2/16"))
+@case(
+    "RT-002",
+    "ipv6-off-link",
+    fails(
+        "web",
+        "2001:db8:9::1",
+        "high",
+        "the default gateway 2001:db8:9::1 of web is not on link: eth0 has 172.17.0.2/16",
+    ),
+)
 def off_link6(host: Host, web: Row) -> None:
     host.of(web)["routes"].append(route("default", "eth0", "2001:db8:9::1"))
 
 
-@case("RT-002", "no-address", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has no address"))
+@case(
+    "RT-002",
+    "no-address",
+    fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has no address"),
+)
 def no_address(host: Host, web: Row) -> None:
     drop(host.of(web)["addresses"], link="eth0")
     drop(host.of(web)["routes"], destination="172.17.0.0/16")
 
 
-@case("RT-002", "prefix-of-full-length", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has 172.17.0.1/32"))
+@case(
+    "RT-002",
+    "prefix-of-full-length",
+    fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has 172.17.0.1/32"),
+)
 def full_length(host: Host, web: Row) -> None:
     host.of(web)["addresses"][-1] = address("172.17.0.1/32", "eth0")
     drop(host.of(web)["routes"], destination="172.17.0.0/16")
@@ -232,23 +316,53 @@ def proxy_arp(host: Host, web: Row) -> None:
     host.net["sysctls"]["net.ipv4.conf.all.proxy_arp"] = 1
 
 
-@case("RT-002", "others-silent", fails("web", "172.17.0.9", "high", "the default gateway 172.17.0.9 of web is an address of nobody behind eth0: docker0 has 172.17.0.1/16"))
+@case(
+    "RT-002",
+    "others-silent",
+    fails(
+        "web",
+        "172.17.0.9",
+        "high",
+        "the default gateway 172.17.0.9 of web is an address of nobody behind eth0: docker0 has 172.17.0.1/16",
+    ),
+)
 def silent_neighbours(host: Host, web: Row) -> None:
     host.of(web)["routes"][-1]["gateway"] = "172.17.0.9"
     host.net["sysctls"]["net.ipv4.conf.all.proxy_arp"] = 0
     host.net["sysctls"]["net.ipv4.conf.all.rp_filter"] = 1
-    host.of(web)["neighbours"] += [neighbour("172.17.0.9", "eth0", "failed"), neighbour("172.17.0.9", "eth1", "reachable")]
+    host.of(web)["neighbours"] += [
+        neighbour("172.17.0.9", "eth0", "failed"),
+        neighbour("172.17.0.9", "eth1", "reachable"),
+    ]
 
 
-@case("RT-002", "bridge-unread", unknown(None, "", "high", "not all addresses of the host were read"),
-      unknown("web", "172.17.0.9", "high", "not all addresses of the host were read"))
+@case(
+    "RT-002",
+    "bridge-unread",
+    unknown(None, "", "high", "not all addresses of the host were read"),
+    unknown("web", "172.17.0.9", "high", "not all addresses of the host were read"),
+)
 def bridge_unread(host: Host, web: Row) -> None:
     host.of(web)["routes"][-1]["gateway"] = "172.17.0.9"
     host.facts["problems"].append({"what": f"addresses of {HOST_NET}", "reason": "truncated", "count": 3})
 
 
-@case("RT-003", "all-routers-silent", fails("web", "fe80::1", "high", "the default gateway fe80::1 of web does not answer: its neighbour entry on eth0 is failed"),
-      fails("web", "fe80::2", "high", "the default gateway fe80::2 of web does not answer: its neighbour entry on eth0 is failed"))
+@case(
+    "RT-003",
+    "all-routers-silent",
+    fails(
+        "web",
+        "fe80::1",
+        "high",
+        "the default gateway fe80::1 of web does not answer: its neighbour entry on eth0 is failed",
+    ),
+    fails(
+        "web",
+        "fe80::2",
+        "high",
+        "the default gateway fe80::2 of web does not answer: its neighbour entry on eth0 is failed",
+    ),
+)
 def routers_silent(host: Host, web: Row) -> None:
     net = host.of(web)
     for number in (1, 2):
@@ -256,7 +370,16 @@ def routers_silent(host: Host, web: Row) -> None:
         net["neighbours"].append(neighbour(f"fe80::{number}", "eth0", "failed"))
 
 
-@case("RT-003", "ipv4-silent-beside-ipv6", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web does not answer: its neighbour entry on eth0 is failed"))
+@case(
+    "RT-003",
+    "ipv4-silent-beside-ipv6",
+    fails(
+        "web",
+        "172.17.0.1",
+        "high",
+        "the default gateway 172.17.0.1 of web does not answer: its neighbour entry on eth0 is failed",
+    ),
+)
 def one_family_silent(host: Host, web: Row) -> None:
     net = host.of(web)
     net["routes"].append(route("default", "eth0", "fe80::1", metric=1024))
@@ -277,7 +400,11 @@ def forced(host: Host, web: Row) -> None:
     host.net["sysctls"].update({"net.ipv6.conf.all.forwarding": 0, "net.ipv6.conf.br-six.force_forwarding": 1})
 
 
-@case("SYS-001", "senders-unread", unknown(None, "net.ipv6.conf.all.forwarding", "high", "who sends through the host was not read of ghost"))
+@case(
+    "SYS-001",
+    "senders-unread",
+    unknown(None, "net.ipv6.conf.all.forwarding", "high", "who sends through the host was not read of ghost"),
+)
 def senders_unread(host: Host, web: Row) -> None:
     ghost = host.container("ghost")
     host.facts["networks"][ghost["namespaces"]["net"]] = None
@@ -319,12 +446,19 @@ def sidecar(host: Host, web: Row) -> None:
 @case("SOC-002", "mptcp-and-any", web="pass")
 def mptcp(host: Host, web: Row) -> None:
     serve(host, web, listening("mptcp", "0.0.0.0", 80), listening("tcp", "172.17.0.2", 81))
-    host.net["published"] += [published("0.0.0.0", 81, web, "172.17.0.2", 81), published("0.0.0.0", 82, web, None, 81),
-                              {**published("0.0.0.0", 83, web, None, 0), "port": None}]
+    host.net["published"] += [
+        published("0.0.0.0", 81, web, "172.17.0.2", 81),
+        published("0.0.0.0", 82, web, None, 81),
+        {**published("0.0.0.0", 83, web, None, 0), "port": None},
+    ]
 
 
-@case("SOC-002", "two-in-a-row", fails("web", "80/tcp", "high", "port 80/tcp of web is published as 0.0.0.0:8080 on the host, but nothing listens"),
-      fails("web", "81/tcp", "high", "port 81/tcp of web is published as 0.0.0.0:8081 on the host, but nothing listens"))
+@case(
+    "SOC-002",
+    "two-in-a-row",
+    fails("web", "80/tcp", "high", "port 80/tcp of web is published as 0.0.0.0:8080 on the host, but nothing listens"),
+    fails("web", "81/tcp", "high", "port 81/tcp of web is published as 0.0.0.0:8081 on the host, but nothing listens"),
+)
 def two_in_a_row(host: Host, web: Row) -> None:
     serve(host, web, listening("tcp", "0.0.0.0", 79), listening("tcp", "0.0.0.0", 82))
     host.net["published"] += [published("0.0.0.0", 8000 + port, web, "172.17.0.2", port) for port in (79, 81, 82)]
@@ -333,7 +467,9 @@ def two_in_a_row(host: Host, web: Row) -> None:
 @case("SOC-002", "cut", unknown("web", "80/tcp", "high", "not all listening sockets of web were read"))
 def sockets_cut(host: Host, web: Row) -> None:
     nobody_listens(host, web)
-    host.facts["problems"].append({"what": "sockets of " + web["namespaces"]["net"], "reason": "truncated", "count": 40})
+    host.facts["problems"].append(
+        {"what": "sockets of " + web["namespaces"]["net"], "reason": "truncated", "count": 40}
+    )
 
 
 @case("CT-001", "full", fails(None, "", "high", "the host tracks 249037 connections of at most 262144 (95 %)"))
@@ -355,7 +491,11 @@ def macvlan_down(host: Host, web: Row) -> None:
     down(host.of(lan)["links"][-1])
 
 
-@case("LNK-004", "sandbox-that-is-published", fails("web", "lo", "medium", "lo of web is down: nothing in it reaches 127.0.0.1 or ::1"))
+@case(
+    "LNK-004",
+    "sandbox-that-is-published",
+    fails("web", "lo", "medium", "lo of web is down: nothing in it reaches 127.0.0.1 or ::1"),
+)
 def published_sandbox(host: Host, web: Row) -> None:
     alone(host, web)
     web["engine"] = "lxc"
@@ -387,7 +527,11 @@ def gateway_cut(host: Host, web: Row) -> None:
     host.facts["problems"].append({"what": "routes of " + web["namespaces"]["net"], "reason": "truncated", "count": 9})
 
 
-@case("RT-002", "another-prefix-route", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has 172.17.0.2/16"))
+@case(
+    "RT-002",
+    "another-prefix-route",
+    fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is not on link: eth0 has 172.17.0.2/16"),
+)
 def no_prefix_route(host: Host, web: Row) -> None:
     host.of(web)["addresses"][-1]["flags"].append("noprefixroute")
     drop(host.of(web)["routes"], destination="172.17.0.0/16")
@@ -407,10 +551,16 @@ def loopback_is_anothers(host: Host, web: Row) -> None:
 @case("NB-001", "learned-by-others", host="pass")
 def neighbours_learned(host: Host, web: Row) -> None:
     host.net["sysctls"]["net.ipv4.neigh.default.gc_thresh3"] = 10
-    host.net["neighbours"] += [{**neighbour(f"10.0.0.{number}", "ens3"), "flags": ["extern_learn"]} for number in range(20)]
+    host.net["neighbours"] += [
+        {**neighbour(f"10.0.0.{number}", "ens3"), "flags": ["extern_learn"]} for number in range(20)
+    ]
 
 
-@case("LEAK-001", "entry-untold", unknown(None, "", "medium", "which namespaces have processes was not told of all of them"))
+@case(
+    "LEAK-001",
+    "entry-untold",
+    unknown(None, "", "medium", "which namespaces have processes was not told of all of them"),
+)
 def entry_untold(host: Host, web: Row) -> None:
     del host.facts["inventory"][-1]["processes"]
 
@@ -420,13 +570,20 @@ def proxy_beside_another(host: Host, web: Row) -> None:
     leftover(host)
     host.facts["inventory"][-1]["pins"] = [
         {"kind": "socket", "count": 1, "pid": 700 + number, "comm": comm, "descriptor": 7}
-        for number, comm in enumerate(("docker-proxy", "tcpdump"))]
+        for number, comm in enumerate(("docker-proxy", "tcpdump"))
+    ]
 
 
-@case("LEAK-003", "held-by-a-proxy", fails(None, "vethold", "medium", "vethold on the host leads to net:[4026532002], whose container is gone"))
+@case(
+    "LEAK-003",
+    "held-by-a-proxy",
+    fails(None, "vethold", "medium", "vethold on the host leads to net:[4026532002], whose container is gone"),
+)
 def veth_of_proxy(host: Host, web: Row) -> None:
     name = leftover(host)
-    host.facts["inventory"][-1]["pins"] = [{"kind": "socket", "count": 1, "pid": 700, "comm": "docker-proxy", "descriptor": 7}]
+    host.facts["inventory"][-1]["pins"] = [
+        {"kind": "socket", "count": 1, "pid": 700, "comm": "docker-proxy", "descriptor": 7}
+    ]
     host.veth(name, "docker0", "vethold")
 
 
@@ -435,7 +592,12 @@ for _name, _what, _reason, _because in (
     ("late", "sockets", "timed out", "not every network namespace could be read"),
     ("network-refused", "networks", "refused: EPERM", "not every network namespace could be read"),
 ):
-    @case("LEAK-003", _name, unknown(None, "vethold", "medium", f"where vethold on the host leads to was not seen: {_because}"))
+
+    @case(
+        "LEAK-003",
+        _name,
+        unknown(None, "vethold", "medium", f"where vethold on the host leads to was not seen: {_because}"),
+    )
     def veth_unsure(host: Host, web: Row, what: str = _what, reason: str = _reason) -> None:
         dangling(host, "docker0")
         host.facts["problems"].append({"what": what, "reason": reason, "count": 1})
@@ -454,9 +616,18 @@ def internal_but_routed(host: Host, web: Row) -> None:
     """Docker before 23.0 gave internal networks a default route too, and drops what takes it."""
     second_network(host, masquerade=False)
     host.of(next(one for one in host.facts["containers"] if one["name"] == "db"))["routes"].append(
-        route("default", "eth0", "172.20.0.1"))
-    host.net["firewall"]["decoded"].append(rule("DOCKER-ISOLATION-STAGE-1", "drop", table="filter", iif="br-0a1b2c3d4e5f",
-                                                destination="172.20.0.0/16", destination_negated=True))
+        route("default", "eth0", "172.20.0.1")
+    )
+    host.net["firewall"]["decoded"].append(
+        rule(
+            "DOCKER-ISOLATION-STAGE-1",
+            "drop",
+            table="filter",
+            iif="br-0a1b2c3d4e5f",
+            destination="172.20.0.0/16",
+            destination_negated=True,
+        )
+    )
     drop(host.net["routes"], destination="default")
     host.net["routes"].append(route("default", "ens3", "192.0.2.1", mtu=1400))
     host.of(web)["routes"][-1]["mtu"] = 1400

@@ -27,28 +27,65 @@ def lost_on_docker0(host: Host, web: Row) -> None:
     drop(host.of(web)["routes"], destination="default")
 
 
-@case("RT-001", "translated", fails("db", "", "high", "db has no default route (its addresses: 172.20.0.2/16), though the host translates what 172.20.0.0/16 sends"), web="pass")
+@case(
+    "RT-001",
+    "translated",
+    fails(
+        "db",
+        "",
+        "high",
+        "db has no default route (its addresses: 172.20.0.2/16), though the host translates what 172.20.0.0/16 sends",
+    ),
+    web="pass",
+)
 def lost_but_translated(host: Host, web: Row) -> None:
     second_network(host)
 
 
-@case("RT-001", "translated-by-a-jump", fails("db", "", "high", "db has no default route (its addresses: 172.20.0.2/16), though the host translates what 172.20.0.2/32 sends"))
+@case(
+    "RT-001",
+    "translated-by-a-jump",
+    fails(
+        "db",
+        "",
+        "high",
+        "db has no default route (its addresses: 172.20.0.2/16), though the host translates what 172.20.0.2/32 sends",
+    ),
+)
 def lost_but_jumped(host: Host, web: Row) -> None:
     """As the bridge plugin of CNI does."""
     second_network(host, masquerade=False)
-    host.net["firewall"]["decoded"].append(rule("CNI-0a1b", "masquerade", destination="224.0.0.0/4", destination_negated=True))
+    host.net["firewall"]["decoded"].append(
+        rule("CNI-0a1b", "masquerade", destination="224.0.0.0/4", destination_negated=True)
+    )
     jump = {"chain": "CNI-0a1b", "match": {"source": "172.20.0.2/32"}, "complete": True}
-    host.net["firewall"]["tables"] = [{"family": "ip", "name": "nat", "flags": [], "chains": [{"name": "POSTROUTING", "jumps": [jump]}]}]
+    host.net["firewall"]["tables"] = [
+        {"family": "ip", "name": "nat", "flags": [], "chains": [{"name": "POSTROUTING", "jumps": [jump]}]}
+    ]
 
 
-@case("RT-001", "sibling", fails("db", "", "high", "db has no default route (its addresses: 172.20.0.2/16), though app on the same segment has one by 172.20.0.1"), app="pass")
+@case(
+    "RT-001",
+    "sibling",
+    fails(
+        "db",
+        "",
+        "high",
+        "db has no default route (its addresses: 172.20.0.2/16), though app on the same segment has one by 172.20.0.1",
+    ),
+    app="pass",
+)
 def lost_beside_others(host: Host, web: Row) -> None:
     second_network(host, masquerade=False)
     app = host.container("app")
     host.attach(app, "br-0a1b2c3d4e5f", "vethapp", "172.20.0.3/16", via="172.20.0.1")
 
 
-@case("RT-001", "ipv4-lost", fails("web", "inet", "medium", "web has 172.17.0.2/16 but no IPv4 default route, though docker0 leads outside"))
+@case(
+    "RT-001",
+    "ipv4-lost",
+    fails("web", "inet", "medium", "web has 172.17.0.2/16 but no IPv4 default route, though docker0 leads outside"),
+)
 def lost_one_family(host: Host, web: Row) -> None:
     net = host.of(web)
     drop(net["routes"], destination="default")
@@ -72,7 +109,17 @@ def untranslated(host: Host, web: Row) -> None:
     second_network(host, masquerade=False)
 
 
-@case("RT-001", "firewall-unread", fails("db", "", "info", "db has no default route (its addresses: 172.20.0.2/16), which is right in an internal network only"), web="pass")
+@case(
+    "RT-001",
+    "firewall-unread",
+    fails(
+        "db",
+        "",
+        "info",
+        "db has no default route (its addresses: 172.20.0.2/16), which is right in an internal network only",
+    ),
+    web="pass",
+)
 def perhaps_internal(host: Host, web: Row) -> None:
     second_network(host, masquerade=False)
     host.net["firewall"] = None
@@ -129,17 +176,39 @@ def routes_cut(host: Host, web: Row) -> None:
 # RT-002
 
 
-@case("RT-002", "not-on-link", fails("web", "10.9.9.9", "high", "the default gateway 10.9.9.9 of web is not on link: eth0 has 172.17.0.2/16"))
+@case(
+    "RT-002",
+    "not-on-link",
+    fails("web", "10.9.9.9", "high", "the default gateway 10.9.9.9 of web is not on link: eth0 has 172.17.0.2/16"),
+)
 def off_link(host: Host, web: Row) -> None:
     host.of(web)["routes"][-1]["gateway"] = "10.9.9.9"
 
 
-@case("RT-002", "nobodys", fails("web", "172.17.0.9", "high", "the default gateway 172.17.0.9 of web is an address of nobody behind eth0: docker0 has 172.17.0.1/16"))
+@case(
+    "RT-002",
+    "nobodys",
+    fails(
+        "web",
+        "172.17.0.9",
+        "high",
+        "the default gateway 172.17.0.9 of web is an address of nobody behind eth0: docker0 has 172.17.0.1/16",
+    ),
+)
 def nobodys(host: Host, web: Row) -> None:
     host.of(web)["routes"][-1]["gateway"] = "172.17.0.9"
 
 
-@case("RT-002", "bridge-lost-its-address", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web is an address of nobody behind eth0: docker0 has no address"))
+@case(
+    "RT-002",
+    "bridge-lost-its-address",
+    fails(
+        "web",
+        "172.17.0.1",
+        "high",
+        "the default gateway 172.17.0.1 of web is an address of nobody behind eth0: docker0 has no address",
+    ),
+)
 def bare_bridge(host: Host, web: Row) -> None:
     drop(host.net["addresses"], link="docker0")
     host.of(web)["neighbours"].clear()
@@ -191,21 +260,51 @@ def link_local_router(host: Host, web: Row) -> None:
 same("RT-002", "healthy", web="pass", host="pass")
 
 
-@case("RT-002", "end-unseen", unknown("web", "172.17.0.9", "high", "whose the gateway 172.17.0.9 of web is cannot be told: the other end of vethx of the host is not known"))
+@case(
+    "RT-002",
+    "end-unseen",
+    unknown(
+        "web",
+        "172.17.0.9",
+        "high",
+        "whose the gateway 172.17.0.9 of web is cannot be told: the other end of vethx of the host is not known",
+    ),
+)
 def end_unseen(host: Host, web: Row) -> None:
     nobodys(host, web)
-    host.net["links"].append(link("vethx", 30, "veth", master="docker0", peer={"network": None, "name": None, "container": None}))
+    host.net["links"].append(
+        link("vethx", 30, "veth", master="docker0", peer={"network": None, "name": None, "container": None})
+    )
 
 
 # RT-003
 
 
-@case("RT-003", "failed", fails("web", "172.17.0.1", "high", "the default gateway 172.17.0.1 of web does not answer: its neighbour entry on eth0 is failed"))
+@case(
+    "RT-003",
+    "failed",
+    fails(
+        "web",
+        "172.17.0.1",
+        "high",
+        "the default gateway 172.17.0.1 of web does not answer: its neighbour entry on eth0 is failed",
+    ),
+)
 def gateway_failed(host: Host, web: Row) -> None:
     host.of(web)["neighbours"][:] = [neighbour("172.17.0.1", "eth0", "failed")]
 
 
-@case("RT-003", "host", fails(None, "192.0.2.1", "high", "the default gateway 192.0.2.1 of the host does not answer: its neighbour entry on ens3 is incomplete"), web="pass")
+@case(
+    "RT-003",
+    "host",
+    fails(
+        None,
+        "192.0.2.1",
+        "high",
+        "the default gateway 192.0.2.1 of the host does not answer: its neighbour entry on ens3 is incomplete",
+    ),
+    web="pass",
+)
 def router_silent(host: Host, web: Row) -> None:
     host.net["neighbours"][:] = [neighbour("192.0.2.1", "ens3", "incomplete")]
 
@@ -239,18 +338,40 @@ def neighbours_unread(host: Host, web: Row) -> None:
 # RT-005
 
 
-@case("RT-005", "default", fails("web", "inet", "medium", "web rejects all IPv4 that leaves it: blackhole default in table main"))
+@case(
+    "RT-005",
+    "default",
+    fails("web", "inet", "medium", "web rejects all IPv4 that leaves it: blackhole default in table main"),
+)
 def default_rejected(host: Host, web: Row) -> None:
     drop(host.of(web)["routes"], destination="default")
     host.of(web)["routes"].append(route("default", None, type="blackhole", family="inet"))
 
 
-@case("RT-005", "gateway", fails("web", "172.17.0.1", "medium", "the default gateway 172.17.0.1 of web is covered by unreachable 172.17.0.1/32 in table main"))
+@case(
+    "RT-005",
+    "gateway",
+    fails(
+        "web",
+        "172.17.0.1",
+        "medium",
+        "the default gateway 172.17.0.1 of web is covered by unreachable 172.17.0.1/32 in table main",
+    ),
+)
 def gateway_rejected(host: Host, web: Row) -> None:
     host.of(web)["routes"].append(route("172.17.0.1/32", None, type="unreachable"))
 
 
-@case("RT-005", "host-to-container", fails("web", "172.17.0.2", "medium", "172.17.0.2 of web cannot be reached from the host: prohibit 172.17.0.0/24 in table main covers it"))
+@case(
+    "RT-005",
+    "host-to-container",
+    fails(
+        "web",
+        "172.17.0.2",
+        "medium",
+        "172.17.0.2 of web cannot be reached from the host: prohibit 172.17.0.0/24 in table main covers it",
+    ),
+)
 def container_rejected(host: Host, web: Row) -> None:
     host.net["routes"].append(route("172.17.0.0/24", None, type="prohibit"))
 
@@ -258,7 +379,10 @@ def container_rejected(host: Host, web: Row) -> None:
 @case("RT-005", "blackhole-of-the-block", pod="pass", web="pass")
 def calico_block(host: Host, web: Row) -> None:
     calico_route(host, web)
-    host.net["routes"] += [route("10.244.1.0/26", None, type="blackhole", protocol="bird"), route("10.244.1.7/32", "cali1")]
+    host.net["routes"] += [
+        route("10.244.1.0/26", None, type="blackhole", protocol="bird"),
+        route("10.244.1.7/32", "cali1"),
+    ]
 
 
 @case("RT-005", "kill-switch", web="pass")
@@ -282,12 +406,30 @@ def rejects_unread(host: Host, web: Row) -> None:
 # SYS-001
 
 
-@case("SYS-001", "ipv4", fails(None, "net.ipv4.ip_forward", "high", "net.ipv4.ip_forward of the host is 0, though the default route of web leads through it"))
+@case(
+    "SYS-001",
+    "ipv4",
+    fails(
+        None,
+        "net.ipv4.ip_forward",
+        "high",
+        "net.ipv4.ip_forward of the host is 0, though the default route of web leads through it",
+    ),
+)
 def forward4(host: Host, web: Row) -> None:
     host.net["sysctls"].update({"net.ipv4.ip_forward": 0, "net.ipv4.conf.docker0.forwarding": 0})
 
 
-@case("SYS-001", "ipv6", fails(None, "net.ipv6.conf.all.forwarding", "high", "net.ipv6.conf.all.forwarding of the host is 0, though the default route of six leads through it"))
+@case(
+    "SYS-001",
+    "ipv6",
+    fails(
+        None,
+        "net.ipv6.conf.all.forwarding",
+        "high",
+        "net.ipv6.conf.all.forwarding of the host is 0, though the default route of six leads through it",
+    ),
+)
 def forward6(host: Host, web: Row) -> None:
     host.bridge("br-six", "fd00:6::1/64")
     six = host.container("six")
@@ -295,7 +437,16 @@ def forward6(host: Host, web: Row) -> None:
     host.net["sysctls"]["net.ipv6.conf.all.forwarding"] = 0
 
 
-@case("SYS-001", "one-link", fails(None, "net.ipv4.conf.docker0.forwarding", "high", "net.ipv4.conf.docker0.forwarding of the host is 0, though the default route of web leads through it"))
+@case(
+    "SYS-001",
+    "one-link",
+    fails(
+        None,
+        "net.ipv4.conf.docker0.forwarding",
+        "high",
+        "net.ipv4.conf.docker0.forwarding of the host is 0, though the default route of web leads through it",
+    ),
+)
 def forward_link(host: Host, web: Row) -> None:
     host.net["sysctls"]["net.ipv4.conf.docker0.forwarding"] = 0
 

@@ -23,7 +23,9 @@ from built import (
     rule,
 )
 
-EMBEDDED = rule("DOCKER_OUTPUT", "dnat", {"address": "127.0.0.11", "port": 41539}, destination="127.0.0.11", protocol="udp", port=53)
+EMBEDDED = rule(
+    "DOCKER_OUTPUT", "dnat", {"address": "127.0.0.11", "port": 41539}, destination="127.0.0.11", protocol="udp", port=53
+)
 
 
 def docker() -> Host:
@@ -33,8 +35,24 @@ def docker() -> Host:
     host.bridge("br-0a1b2c3d4e5f", "172.18.0.1/16", "fd00:18::1/64")
     host.bridge("br-1a1b2c3d4e5f", "172.19.0.1/16", masquerade=False)
     host.net["firewall"]["decoded"] += [
-        rule("DOCKER-INTERNAL", "drop", None, "filter", iif="br-1a1b2c3d4e5f", destination="172.19.0.0/16", destination_negated=True),
-        rule("DOCKER-INTERNAL", "drop", None, "filter", oif="br-1a1b2c3d4e5f", source="172.19.0.0/16", source_negated=True),
+        rule(
+            "DOCKER-INTERNAL",
+            "drop",
+            None,
+            "filter",
+            iif="br-1a1b2c3d4e5f",
+            destination="172.19.0.0/16",
+            destination_negated=True,
+        ),
+        rule(
+            "DOCKER-INTERNAL",
+            "drop",
+            None,
+            "filter",
+            oif="br-1a1b2c3d4e5f",
+            source="172.19.0.0/16",
+            source_negated=True,
+        ),
         rule("DOCKER-ISOLATION-STAGE-2", "drop", None, "filter", oif="docker0"),
         rule("DOCKER-ISOLATION-STAGE-2", "drop", None, "filter", oif="br-0a1b2c3d4e5f"),
         rule("POSTROUTING", "masquerade", source="172.17.0.2/32", destination="172.17.0.2/32", port=80),
@@ -43,16 +61,25 @@ def docker() -> Host:
     web = host.container("web")
     host.attach(web, "docker0", "veth001", "172.17.0.2/16", via="172.17.0.1")
     host.of(web)["dns"] = dns("192.0.2.53", "2001:db8::53")
-    host.of(web)["listening"] += [listening("tcp", "::", 80, "nginx", v6only=False), listening("tcp", "127.0.0.1", 9000)]
+    host.of(web)["listening"] += [
+        listening("tcp", "::", 80, "nginx", v6only=False),
+        listening("tcp", "127.0.0.1", 9000),
+    ]
     app, db = host.container("app"), host.container("db", state="paused")
     for number, one in enumerate((app, db), 2):
         host.attach(one, "br-0a1b2c3d4e5f", f"veth01{number}", f"172.18.0.{number}/16", via="172.18.0.1")
         net = host.of(one)
         net["addresses"] += [address(f"fd00:18::{number}/64", "eth0", "nodad"), address("fe80::42:1/64", "eth0")]
-        net["routes"] += [route("fd00:18::/64", "eth0", metric=256), route("default", "eth0", "fd00:18::1", metric=1024),
-                          route("fe80::/64", "eth0", metric=256)]
+        net["routes"] += [
+            route("fd00:18::/64", "eth0", metric=256),
+            route("default", "eth0", "fd00:18::1", metric=1024),
+            route("fe80::/64", "eth0", metric=256),
+        ]
         net["dns"] = dns("127.0.0.11", options=("ndots:0",))
-        net["listening"] += [listening("udp", "127.0.0.11", 41539, "dockerd"), listening("tcp", "127.0.0.11", 36000, "dockerd")]
+        net["listening"] += [
+            listening("udp", "127.0.0.11", 41539, "dockerd"),
+            listening("tcp", "127.0.0.11", 36000, "dockerd"),
+        ]
         net["firewall"] = firewall(EMBEDDED)
     host.of(app)["listening"] += [listening("tcp", "0.0.0.0", 8000), listening("udp", "0.0.0.0", 5000)]
     host.of(db)["listening"].append(listening("tcp", "0.0.0.0", 5432, "postgres", queue=200, limit=128))
@@ -66,7 +93,9 @@ def docker() -> Host:
     host.of(none)["dns"] = dns("192.0.2.53")
     lan = host.container("lan")
     lower = {"network": HOST_NET, "name": "ens3", "container": None}
-    host.of(lan)["links"].append(link("eth0", 2, "macvlan", mac="02:42:c0:00:02:63", details={"mode": "bridge", "lower": lower}))
+    host.of(lan)["links"].append(
+        link("eth0", 2, "macvlan", mac="02:42:c0:00:02:63", details={"mode": "bridge", "lower": lower})
+    )
     host.of(lan)["addresses"].append(address("192.0.2.99/24", "eth0"))
     host.of(lan)["routes"] += [route("192.0.2.0/24", "eth0"), route("default", "eth0", "192.0.2.1")]
     host.of(lan)["dns"] = dns("127.0.0.11")
@@ -74,11 +103,16 @@ def docker() -> Host:
     begun = host.container("begun", state="starting")
     host.of(begun)["links"][0]["flags"] = ["LOOPBACK"]
     host.net["published"] += [
-        published("0.0.0.0", 8080, web, "172.17.0.2", 80), published("::", 8080, web, "172.17.0.2", 80),
-        published("127.0.0.1", 8000, app, "172.18.0.2", 8000), published("0.0.0.0", 5000, app, "172.18.0.2", 5000, "udp"),
+        published("0.0.0.0", 8080, web, "172.17.0.2", 80),
+        published("::", 8080, web, "172.17.0.2", 80),
+        published("127.0.0.1", 8000, app, "172.18.0.2", 8000),
+        published("0.0.0.0", 5000, app, "172.18.0.2", 5000, "udp"),
         published("0.0.0.0", 2222, None, "10.1.1.1", 22),
     ]
-    host.net["listening"] += [listening("tcp", "0.0.0.0", 8080, "docker-proxy"), listening("tcp", "::", 8080, "docker-proxy")]
+    host.net["listening"] += [
+        listening("tcp", "0.0.0.0", 8080, "docker-proxy"),
+        listening("tcp", "::", 8080, "docker-proxy"),
+    ]
     return host
 
 
@@ -110,7 +144,9 @@ def kubernetes() -> Host:
         net["listening"].append(listening("tcp", "0.0.0.0", 80, "nginx"))
         host.net["routes"].append(route(f"10.244.1.{number}/32", f"cali{number}"))
         host.net["published"].append(published("0.0.0.0", 30000 + number, pause, f"10.244.1.{number}", 80))
-    host.container("kube-proxy", inside=HOST_NET, engine="cri", pod={"name": "kube-proxy", "namespace": "kube-system", "uid": "u"})
+    host.container(
+        "kube-proxy", inside=HOST_NET, engine="cri", pod={"name": "kube-proxy", "namespace": "kube-system", "uid": "u"}
+    )
     return host
 
 
@@ -120,10 +156,22 @@ def podman() -> Host:
     host.bridge("podman0", "10.88.0.1/16", masquerade=False)
     host.bridge("podman1", "10.89.0.1/24", masquerade=False)
     host.net["firewall"]["decoded"].append(
-        {**rule("nv_2f259bab_10_88_0_0_nm16", "masquerade", None, "netavark", destination="224.0.0.0/4", destination_negated=True), "family": "inet"})
+        {
+            **rule(
+                "nv_2f259bab_10_88_0_0_nm16",
+                "masquerade",
+                None,
+                "netavark",
+                destination="224.0.0.0/4",
+                destination_negated=True,
+            ),
+            "family": "inet",
+        }
+    )
     jump = {"chain": "nv_2f259bab_10_88_0_0_nm16", "match": {"source": "10.88.0.0/16"}, "complete": True}
     host.net["firewall"]["tables"] = [
-        {"family": "inet", "name": "netavark", "flags": [], "chains": [{"name": "POSTROUTING", "jumps": [jump]}]}]
+        {"family": "inet", "name": "netavark", "flags": [], "chains": [{"name": "POSTROUTING", "jumps": [jump]}]}
+    ]
     pod = {"name": "shop", "namespace": None, "uid": None}
     infra = host.container("0a1b2c3d4e5f-infra", engine="podman", infra=True, pod=pod)
     host.container("web", inside=infra["namespaces"]["net"], engine="podman", pod=pod)
@@ -139,18 +187,52 @@ def podman() -> Host:
     net["routes"] += [route("default", "ens3", "192.0.2.1"), route("192.0.2.0/24", "ens3")]
     net["dns"] = dns("192.0.2.53")
     name, rootless = host.namespace()
-    pin = {"kind": "mount", "count": 1, "path": "/run/user/1000/containers/networks/rootless-netns/rootless-netns", "mount_namespace": None}
+    pin = {
+        "kind": "mount",
+        "count": 1,
+        "path": "/run/user/1000/containers/networks/rootless-netns/rootless-netns",
+        "mount_namespace": None,
+    }
     host.facts["inventory"][-1].update(processes=1, pins=[pin])
-    rootless.update(network(
-        links=[*rootless["links"], link("tap0", 2, "tun", state="unknown", mtu=65520), link("podman9", 3, "bridge", mtu=65520)],
-        addresses=[address("10.0.2.100/24", "tap0"), address("10.89.9.1/24", "podman9")],
-        routes=[route("default", "tap0", "10.0.2.2"), route("10.0.2.0/24", "tap0"), route("10.89.9.0/24", "podman9")],
-        sysctls={"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1},
-    ))
+    rootless.update(
+        network(
+            links=[
+                *rootless["links"],
+                link("tap0", 2, "tun", state="unknown", mtu=65520),
+                link("podman9", 3, "bridge", mtu=65520),
+            ],
+            addresses=[address("10.0.2.100/24", "tap0"), address("10.89.9.1/24", "podman9")],
+            routes=[
+                route("default", "tap0", "10.0.2.2"),
+                route("10.0.2.0/24", "tap0"),
+                route("10.89.9.0/24", "podman9"),
+            ],
+            sysctls={"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1},
+        )
+    )
     inside = host.container("inside", engine="podman")
     place, net = inside["namespaces"]["net"], host.of(inside)
-    net["links"].append(link("eth0", 2, "veth", mtu=65520, mac="02:42:ac:99:00:01", peer={"network": name, "name": "veth9", "container": None}))
-    rootless["links"].append(link("veth9", 4, "veth", mtu=65520, master="podman9", details={"port": {"kind": "bridge", "state": "forwarding"}}, peer={"network": place, "name": "eth0", "container": None}))
+    net["links"].append(
+        link(
+            "eth0",
+            2,
+            "veth",
+            mtu=65520,
+            mac="02:42:ac:99:00:01",
+            peer={"network": name, "name": "veth9", "container": None},
+        )
+    )
+    rootless["links"].append(
+        link(
+            "veth9",
+            4,
+            "veth",
+            mtu=65520,
+            master="podman9",
+            details={"port": {"kind": "bridge", "state": "forwarding"}},
+            peer={"network": place, "name": "eth0", "container": None},
+        )
+    )
     net["addresses"].append(address("10.89.9.2/24", "eth0"))
     net["routes"] += [route("default", "eth0", "10.89.9.1"), route("10.89.9.0/24", "eth0")]
     net["dns"] = dns("10.89.9.1")
@@ -181,7 +263,11 @@ def lxc_and_cni() -> Host:
     host.net["routes"].append(route("10.22.0.5/32", "vethptp"))
     net = host.of(ptp)
     net["addresses"].append(address("10.22.0.5/24", "eth0"))
-    net["routes"] += [route("10.22.0.1/32", "eth0"), route("10.22.0.0/24", "eth0", "10.22.0.1"), route("default", "eth0", "10.22.0.1")]
+    net["routes"] += [
+        route("10.22.0.1/32", "eth0"),
+        route("10.22.0.0/24", "eth0", "10.22.0.1"),
+        route("default", "eth0", "10.22.0.1"),
+    ]
     net["dns"] = dns()
     nspawn = host.container("nspawn", engine="nspawn")
     host.veth(nspawn["namespaces"]["net"], None, "ve-nspawn", "host0")
@@ -210,7 +296,9 @@ def swarm() -> Host:
     host = Host()
     host.bridge("docker_gwbridge", "172.18.0.1/16")
     name, overlay = host.namespace()
-    pins = [{"kind": "mount", "count": 1, "path": "/run/docker/netns/1-abcdefghij", "mount_namespace": "mnt:[4026531841]"}]
+    pins = [
+        {"kind": "mount", "count": 1, "path": "/run/docker/netns/1-abcdefghij", "mount_namespace": "mnt:[4026531841]"}
+    ]
     host.facts["inventory"][-1].update(processes=0, leader=None, pins=pins)
     overlay["links"] += [link("br0", 2, "bridge", mtu=1450), link("vxlan0", 3, "vxlan", mtu=1450, master="br0")]
     overlay["addresses"].append(address("10.0.1.1/24", "br0"))
@@ -219,8 +307,27 @@ def swarm() -> Host:
         task = host.container(f"task.{number}")
         host.attach(task, "docker_gwbridge", f"vethgw{number}", f"172.18.0.{number}/16", via="172.18.0.1", name="eth1")
         place, net = task["namespaces"]["net"], host.of(task)
-        net["links"].append(link("eth0", 9, "veth", mtu=1450, mac=f"02:42:0a:00:01:0{number}", peer={"network": name, "name": f"veth{number}", "container": None}))
-        overlay["links"].append(link(f"veth{number}", 10 + number, "veth", mtu=1450, master="br0", details={"port": {"kind": "bridge", "state": "forwarding"}}, peer={"network": place, "name": "eth0", "container": None}))
+        net["links"].append(
+            link(
+                "eth0",
+                9,
+                "veth",
+                mtu=1450,
+                mac=f"02:42:0a:00:01:0{number}",
+                peer={"network": name, "name": f"veth{number}", "container": None},
+            )
+        )
+        overlay["links"].append(
+            link(
+                f"veth{number}",
+                10 + number,
+                "veth",
+                mtu=1450,
+                master="br0",
+                details={"port": {"kind": "bridge", "state": "forwarding"}},
+                peer={"network": place, "name": "eth0", "container": None},
+            )
+        )
         net["addresses"] += [address(f"10.0.1.{number}/24", "eth0"), address("10.0.1.2/32", "eth0")]
         net["routes"].append(route("10.0.1.0/24", "eth0"))
         net["dns"] = dns("127.0.0.11")
@@ -229,7 +336,11 @@ def swarm() -> Host:
 
 
 HOSTS: dict[str, Callable[[], Host]] = {
-    "docker": docker, "kubernetes": kubernetes, "podman": podman, "lxc and cni": lxc_and_cni, "swarm": swarm,
+    "docker": docker,
+    "kubernetes": kubernetes,
+    "podman": podman,
+    "lxc and cni": lxc_and_cni,
+    "swarm": swarm,
 }
 
 

@@ -29,7 +29,7 @@ def answer(fib: Fib, text: str) -> Any:
 def test_the_kernel_took_the_same_route(number: int) -> None:
     found = TABLES[number]
     fib = Fib([Route(row) for row in found["routes"]], [Rule(row) for row in found["rules"]], [])
-    assert [(text, answer(fib, text)) for text, dummy in found["asked"]] == [(text, said) for text, said in found["asked"]]
+    assert [(text, answer(fib, text)) for text, dummy in found["asked"]] == [tuple(one) for one in found["asked"]]
 
 
 def routes(*rows: dict[str, Any]) -> list[Route]:
