@@ -53,8 +53,10 @@ def facts_for(params: dict[str, Any], look: Callable[[Request], dict[str, Any]] 
     if look is None and "network" in known["gather_subset"]:
         raise ValueError("The subset network needs an action plugin, which was passed by: name the module"
                          " nsfleet.linux.ns_facts_network instead of ns_facts.")
+    if look is None or "network" not in known["gather_subset"]:
+        look = gather
     try:
-        return (look or gather)(Request(**known))
+        return look(Request(**known))
     except OSError as error:
         raise ValueError("The host's /proc must be readable to find namespaces, and it is not: %s. Mount it."
                          % error) from error

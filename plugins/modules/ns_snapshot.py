@@ -72,6 +72,7 @@ EXAMPLES = r"""
     cmdline: false
     labels: false
     processes: false
+  register: kept
 
 - name: Read one
   ansible.builtin.command:
@@ -79,7 +80,7 @@ EXAMPLES = r"""
       - "{{ ansible_playbook_python }}"
       - -c
       - import sys, zlib; sys.stdout.buffer.write(zlib.decompress(open(sys.argv[1], "rb").read()))
-      - "snapshots/{{ inventory_hostname }}.json.zlib"
+      - "{{ kept.dest }}"
   delegate_to: localhost
   changed_when: false
   register: snapshot

@@ -109,6 +109,11 @@ def test_a_host_s_name_leads_nowhere_else(run: Run, tmp_path: pathlib.Path) -> N
     assert list(tmp_path.glob("*up*")) == [] and result["dest"].startswith(str(tmp_path / "kept") + "/")
 
 
+def test_a_snapshot_without_networks_has_none(run: Run, tmp_path: pathlib.Path) -> None:
+    run("nsfleet.linux.ns_snapshot", {"dest": "one", "gather_subset": "containers"})
+    assert "networks" not in content(tmp_path / "one")
+
+
 def test_secrets_are_left_out_when_told(run: Run, tmp_path: pathlib.Path) -> None:
     run("nsfleet.linux.ns_snapshot", {"dest": "one", "cmdline": False, "labels": False, "processes": False})
     facts = content(tmp_path / "one")

@@ -165,6 +165,13 @@ def test_the_module_without_the_code_for_networks_says_which_has_it() -> None:
         facts_for(params)
 
 
+def test_who_asks_for_no_networks_has_none_looked_at() -> None:
+    def look(dummy: Request) -> dict[str, Any]:
+        raise AssertionError("networks were looked at")
+
+    assert "networks" not in facts_for({**vars(Request()), "gather_subset": ["containers"]}, look)
+
+
 @pytest.mark.parametrize("option, value", [("max_entries", 0), ("timeout", -1.0), ("timeout", float("nan"))])
 def test_limits_must_be_positive(option: str, value: float) -> None:
     with pytest.raises(ValueError, match="^%s must be greater than 0, not " % option):
