@@ -20,9 +20,10 @@ from .finding import (
 from .network import Network
 from .topology import Index
 
-CHECKS: List[Check] = sorted(
-    (check for group in (links, bridges, mtu, addresses, routes, forwarding, names, ports, limits, leaks)
-     for check in group.CHECKS), key=lambda check: check.id)
+# From the wire up: what is a cause for others comes before them.
+_GROUPS = (links, bridges, mtu, addresses, routes, forwarding, names, ports, limits, leaks)
+CHECKS: List[Check] = sorted((check for group in _GROUPS for check in group.CHECKS), key=lambda check: check.id)
+_LAYER = {check.id: layer for layer, group in enumerate(_GROUPS) for check in group.CHECKS}
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
@@ -34,12 +35,13 @@ def chosen(only: Sequence[str] = ()) -> List[Check]:
 def judge(facts: Any, host: str, only: Sequence[str] = ()) -> List[Result]:
     """All verdicts over what C(ns_facts) returned of a host, the most severe first; none of it raises.
 
-    What is in order is one C(pass) a check and network. The order is that of severity, container, check, object.
+    What is in order is one C(pass) a check and network. The order is that of severity, container, layer (causes before
+    what they cause), check, object.
     """
     index = Index(facts)
     results = [result for check in chosen(only) for result in _results(index, check, host)]
-    results.sort(key=lambda one: (_RANK[one["severity"]], one["container"] or "", one["check"], one["object"],
-                                  one["reason"]))
+    results.sort(key=lambda one: (_RANK[one["severity"]], one["container"] or "", _LAYER[one["check"]], one["check"],
+                                  one["object"], one["reason"]))
     return results
 
 

@@ -40,6 +40,7 @@ def kept(facts: dict[str, Any]) -> list[dict[str, Any]]:
     used = _used(inventory)
     host = facts.get("host") or {}
     unsure = blind(facts)
+    relatives = _children(inventory)
     found = []
     for entry in inventory:
         name = entry["name"]
@@ -47,7 +48,7 @@ def kept(facts: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         pins = [pin for pin in entry.get("pins") or [] if pin.get("kind") != "child"]
         verdict, reason = _judge(pins, host.get("mnt"), unsure)
-        children = _children(name, inventory)
+        children = relatives.get(name, [])
         if not pins and children:
             verdict, reason = "held", f"what it is {children[0][0]} of is kept"
         found.append({
@@ -118,11 +119,14 @@ def engine_of(path: str) -> str | None:
     return None
 
 
-def _children(name: str, inventory: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """What it is parent or owner of: ("parent", name)."""
-    found = {("parent", entry["name"]) for entry in inventory if entry.get("parent") == name}
-    found.update(("owner", entry["name"]) for entry in inventory if entry.get("owner") == name)
-    return sorted(found)
+def _children(inventory: list[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """By name: what it is parent or owner of, as ("parent", name)."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for entry in inventory:
+        for kind in ("parent", "owner"):
+            if entry.get(kind):
+                found.setdefault(entry[kind], set()).add((kind, entry["name"]))
+    return {name: sorted(several) for name, several in found.items()}
 
 
 def _holder(pin: dict[str, Any], host_mnt: str | None) -> str:

@@ -11,6 +11,8 @@ from .topology import Index
 
 # Engines' proxies: what they hold without being in it, they forgot (moby 32090, 41136).
 _PROXIES = frozenset(("docker-proxy", "rootlessport"))
+# Its inode is fixed (include/linux/nsfs.h).
+_INITIAL_PIDS = "pid:[4026531836]"
 
 
 def mounted(index: Index, host: Network) -> Iterator[Verdict]:
@@ -114,6 +116,9 @@ def _unsure(index: Index, host: Network, facts: Dict[str, Any], entries: Dict[st
         return "the namespaces were not read"
     if not entries.get(host.name or "", {}).get("initial"):
         return "the host itself may be a container"
+    own = index.facts.get("own")
+    if not isinstance(own, dict) or own.get("pid") != _INITIAL_PIDS:
+        return "processes outside of our own pid namespace are not seen"
     if blind(facts):
         return "not every process could be read"
     if any(problem["reason"] == "timed out" or problem["what"] == "networks" for problem in facts["problems"]):

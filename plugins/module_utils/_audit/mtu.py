@@ -59,8 +59,8 @@ def too_big(index: Index, network: Network) -> Iterator[Verdict]:
         yield unknown(str(link.name), "the MTU of the way out of %s was not told" % network.title)
     elif mine > theirs and egress.kind not in _VPN:
         yield fail(str(link.name), "%s of %s has MTU %d, but %s, by which %s sends it on, %d: packets over %d bytes "
-                   "are lost where ICMP is" % (link.name, network.title, mine, egress.name, far.network.place, theirs,
-                                               theirs))
+                   "are lost where ICMP is dropped" % (
+                       link.name, network.title, mine, egress.name, far.network.place, theirs, theirs))
 
 
 def _smaller(mtu: Optional[int], default: Default) -> Optional[int]:

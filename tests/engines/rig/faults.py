@@ -103,7 +103,7 @@ FAULTS: dict[str, Fault] = {
         "host> ip link set dev uplink mtu 1400\nrouter> ip link set dev cable mtu 1400",
         "host> ip link set dev uplink mtu 1500\nrouter> ip link set dev cable mtu 1500",
         [("LNK-008", name, "eth0", "eth0 of " + title + " has MTU 1500, but uplink, by which the host sends it on, "
-          "1400: packets over 1400 bytes are lost where ICMP is")
+          "1400: packets over 1400 bytes are lost where ICMP is dropped")
          for name, title in [("web", FRONT), *((one, one) for one in ("app", "db", "plain", "six", "six-too", "two"))]],
     ),
     "hardware address twice": Fault(

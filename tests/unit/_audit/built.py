@@ -115,7 +115,7 @@ class Host:
         self.net["firewall"]["conntrack"] = {"count": 120, "max": 262144}
         self.facts: Row = {
             "schema_version": 1, "complete": True, "problems": [], "host": {"net": HOST_NET, "mnt": HOST_MNT},
-            "own": {"net": HOST_NET, "mnt": HOST_MNT}, "inventory": [], "containers": [],
+            "own": {"net": HOST_NET, "mnt": HOST_MNT, "pid": "pid:[4026531836]"}, "inventory": [], "containers": [],
             "networks": {HOST_NET: self.net},
         }
         self.entry("mnt:[4026531841]", processes=90, initial=True)

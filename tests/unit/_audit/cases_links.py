@@ -368,7 +368,7 @@ def mtu_untold(host: Host, web: Row) -> None:
         "web",
         "eth0",
         "high",
-        "eth0 of web has MTU 1500, but ens3, by which the host sends it on, 1450: packets over 1450 bytes are lost where ICMP is",
+        "eth0 of web has MTU 1500, but ens3, by which the host sends it on, 1450: packets over 1450 bytes are lost where ICMP is dropped",
     ),
 )
 def mtu_uplink(host: Host, web: Row) -> None:

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from built import HOST_NET, Host, Row, address, dns, listening, published, simple
+from built import HOST_NET, Host, Row, address, dns, link, listening, published, simple
 from healthy import HOSTS, facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -120,13 +120,34 @@ def test_an_error_in_one_network_leaves_the_others_judged() -> None:
     assert "pass" in {one["status"] for one in results if one["container"] == "app"}
 
 
-def test_the_order_is_severity_container_check_object() -> None:
+def test_what_cannot_be_seen_from_a_pid_namespace_is_not_called_left() -> None:
+    host, dummy = simple()
+    host.net["links"].append(link("vethold", 90, "veth", master="docker0", peer={"network": None, "name": None, "container": None}))
+    assert [one["status"] for one in judge(host.facts, "h", ["LEAK-003"])] == ["fail"]
+    host.facts["own"]["pid"] = "pid:[4026532999]"
+    ((status, reason),) = [(one["status"], one["reason"]) for one in judge(host.facts, "h", ["LEAK-003"])]
+    assert (status, reason.rpartition(": ")[2]) == ("unknown", "processes outside of our own pid namespace are not seen")
+
+
+def test_causes_are_told_before_what_they_cause() -> None:
+    host, web = simple()
+    host.of(web)["links"][1].update(state="down", flags=["BROADCAST", "MULTICAST"])
+    host.of(web)["routes"].clear()
+    found = [one["check"] for one in judge(host.facts, "h") if one["status"] == "fail" and one["severity"] == "high"]
+    assert found[0] == "LNK-002" and set(found[1:]) >= {"RT-001", "DNS-003"}
+    assert found.index("RT-001") < found.index("DNS-003")
+
+
+def test_the_order_is_severity_container_layer() -> None:
     host, web = simple()
     host.of(web)["routes"].clear()
     host.of(web)["links"][1]["mtu"] = 9000
     host.net["sysctls"]["net.ipv4.ip_forward"] = 0
     results = judge(host.facts, "h")
-    keys = [(SEVERITIES.index(one["severity"]), one["container"] or "", one["check"], one["object"]) for one in results]
+    layers = ("LNK", "ADR", "RT", "SYS", "DNS", "SOC", "CT", "NB", "LEAK")
+    layer = {name: number for number, name in enumerate(layers)} | {"NB": layers.index("CT")}
+    keys = [(SEVERITIES.index(one["severity"]), one["container"] or "", layer[one["check"].partition("-")[0]])
+            for one in results]
     assert keys == sorted(keys)
     shuffled = {**host.facts, "containers": host.facts["containers"][::-1],
                 "networks": dict(reversed(host.facts["networks"].items()))}
