@@ -6,11 +6,12 @@ from typing import Dict, Iterator, List, Tuple
 from .finding import HIGH, MEDIUM, Check, Verdict, fail, not_applicable, unknown
 from .firewall import leads_on
 from .network import Network, listed
-from .rows import Listener, ip, is_loopback, word
+from .rows import Ip, Listener, dicts, inside, ip, is_loopback, masked, word
 from .topology import Index, Lead
 
 # Ports in a row are published for what opens some of them when needed (FTP, RTP).
 _RANGE = 3
+_ANSWERS = ("reachable", "stale", "delay", "probe", "permanent")
 _QUEUES = ("tcp", "mptcp", "sctp", "dccp")
 
 _Port = Tuple[str, int]
@@ -125,6 +126,42 @@ def _who(listeners: List[Listener]) -> str:
     return listed([name for name in names if name]) or "somebody"
 
 
+def nobody(index: Index, host: Network) -> Iterator[Verdict]:
+    """Only behind bridges of veths: what machines beyond the host have is not known here."""
+    if not host.published:
+        yield unknown("", "the published ports of the host were not read") if host.published is None else \
+            not_applicable("no port of %s is published" % host.title)
+        return
+    unseen = any(word(row.get("what")) == "networks" for row in dicts(index.facts.get("problems")) or [])
+    answering = {one.ip for one in host.neighbours or [] if one.state in _ANSWERS}
+    for port in host.published:
+        target = ip(port.address) if port.container is None else None
+        if target is None or target in answering:
+            continue
+        bridge = _bridge_of(host, target)
+        if bridge is None or any(network.owns(target) for network in index.networks.values()):
+            continue
+        name = "%s:%s/%s" % (port.host_address, port.host_port, port.protocol)
+        if unseen or any(network.addresses is None or network.cut("addresses") for network in index.networks.values()):
+            yield unknown(name, "not every network namespace could be read, and one may have %s" % port.address)
+        else:
+            yield fail(name, "port %s of %s leads to %s port %s, which nothing on %s has" % (
+                name, host.place, port.address, port.port, bridge))
+
+
+def _bridge_of(host: Network, target: Ip) -> str | None:
+    """The bridge whose subnet an address is in, if nothing but veths is in it."""
+    for address in host.addresses or []:
+        link = host.by_name.get(address.link) if address.link else None
+        if link is None or link.kind != "bridge" or address.ip is None or address.prefix is None:
+            continue
+        ports = [one for one in host.links or [] if one.master == link.name]
+        if all(one.kind == "veth" for one in ports) and inside(
+                target, (address.ip[0], masked(address.ip, address.prefix), address.prefix)):
+            return link.name
+    return None
+
+
 def queue_full(index: Index, network: Network) -> Iterator[Verdict]:
     if network.paused:
         yield not_applicable("%s is paused and accepts nothing" % network.title)
@@ -149,6 +186,8 @@ CHECKS = [
           "Let the program listen on 0.0.0.0 or :: inside the container, not on 127.0.0.1."),
     Check("SOC-002", "Published port has no listener", HIGH, "containers", ("listening",), no_listener,
           "Start the program, or publish the port that it does listen on."),
+    Check("SOC-003", "Published port leads to nobody", HIGH, "host", (), nobody,
+          "Restart the container or the engine, which gives the address back or takes the rule away."),
     Check("SOC-008", "Accept queue is full", HIGH, "all", ("listening",), queue_full,
           "See why the program does not accept (hung, too few workers), or raise its backlog and net.core.somaxconn."),
 ]

@@ -348,6 +348,68 @@ def published_unread(host: Host, web: Row) -> None:
     host.net["published"] = None
 
 
+# SOC-003
+
+
+@case(
+    "SOC-003",
+    "address-of-nobody",
+    fails(
+        None,
+        "0.0.0.0:9000/tcp",
+        "high",
+        "port 0.0.0.0:9000/tcp of the host leads to 172.17.0.77 port 80, which nothing on docker0 has",
+    ),
+)
+def published_to_nobody(host: Host, web: Row) -> None:
+    host.net["published"].append(published("0.0.0.0", 9000, None, "172.17.0.77", 80))
+
+
+same("SOC-003", "healthy", host="pass")
+
+
+@case("SOC-003", "nothing-published", host="not_applicable")
+def nobody_published(host: Host, web: Row) -> None:
+    host.net["published"].clear()
+
+
+@case("SOC-003", "beyond-the-host", host="pass")
+def published_beyond(host: Host, web: Row) -> None:
+    host.net["published"].append(published("0.0.0.0", 9000, None, "192.0.2.77", 80))
+
+
+@case("SOC-003", "a-machine-answers", host="pass")
+def published_to_a_machine(host: Host, web: Row) -> None:
+    host.net["published"].append(published("0.0.0.0", 9000, None, "172.17.0.77", 80))
+    host.net["neighbours"].append(neighbour("172.17.0.77", "docker0"))
+
+
+@case("SOC-003", "a-virtual-machine", host="pass")
+def published_to_a_virtual_machine(host: Host, web: Row) -> None:
+    host.net["published"].append(published("0.0.0.0", 9000, None, "172.17.0.77", 80))
+    host.net["links"].append(link("tap0", 40, "tun", master="docker0"))
+
+
+@case(
+    "SOC-003",
+    "not-all-seen",
+    unknown(
+        None,
+        "0.0.0.0:9000/tcp",
+        "high",
+        "not every network namespace could be read, and one may have 172.17.0.77",
+    ),
+)
+def published_unseen(host: Host, web: Row) -> None:
+    host.net["published"].append(published("0.0.0.0", 9000, None, "172.17.0.77", 80))
+    host.facts["problems"].append({"what": "networks", "reason": "refused: EPERM", "count": 1})
+
+
+@case("SOC-003", "not-read", unknown(None, "", "high", "the published ports of the host were not read"))
+def published_not_read(host: Host, web: Row) -> None:
+    del host.net["published"]
+
+
 # SOC-008
 
 

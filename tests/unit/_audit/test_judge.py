@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +248,11 @@ def test_a_thousand_containers_take_less_than_two_seconds() -> None:
     took = time.process_time() - begun
     assert [one["reason"] for one in results if one["status"] in ("fail", "unknown")] == []
     assert len(results) > 20_000 and took < 2
+
+
+def test_the_page_of_checks_has_each_of_them_as_the_catalogue_has_it() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "checks.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if re.match(r"\| [A-Z]+-\d+ ", line)]
+    assert sorted((row[0].lstrip("| "), row[1], row[2], row[4].rstrip(" |")) for row in rows) == [
+        (check.id, check.severity, check.title, check.remediation) for check in CHECKS
+    ]
