@@ -6,9 +6,17 @@ import os
 import stat
 
 from .files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
-from .libc import KernelLacks
+from .libc import KernelLacks, libc
 
 _MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
+# f_type of file systems (linux/magic.h) whose files are made by the kernel when they are read. They call themselves
+# regular, but reading may take something away (proc's kmsg, tracefs' trace_pipe), wait, or ask a device (sysfs).
+_MADE_UP = frozenset((
+    0x9FA0, 0x62656572, 0x74726163, 0x64626720, 0x73636673, 0x62656570, 0xDE5E81E4, 0x6165676C, 0xCAFE4A11, 0x27E0EB,
+    0x63677270, 0x7655821, 0xF97CFF8C, 0x43415D53, 0x6E736673, 0x50494446, 0x42494E4D, 0x19800202, 0x67596969,
+    0x6E667364, 0xABBA1974, 0x9FA2, 0x5A4F4653,
+))
+_STATFS = 512  # bytes, more than struct statfs has
 
 
 def open_in_root(root: int, path: str) -> int:
@@ -21,6 +29,18 @@ def open_in_root(root: int, path: str) -> int:
         return openat2(root, path, os.O_PATH, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
     except KernelLacks:
         return walk_in_root(root, path)
+
+
+def is_stored(descriptor: int) -> bool:
+    """Whether a file holds what somebody wrote into it; false for /proc, /sys and the like. Raises OSError."""
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(_STATFS)
+    if libc().fstatfs(descriptor, buffer):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    # The first field, f_type, is a long.
+    return int(ctypes.c_long.from_buffer(buffer).value) & 0xFFFFFFFF not in _MADE_UP
 
 
 def walk_in_root(root: int, path: str) -> int:

@@ -155,10 +155,12 @@ class Netlink:
         except socket.timeout:
             # Before Python 3.10 it is no TimeoutError and has no errno.
             raise TimeoutError(errno.ETIMEDOUT, "netlink: no answer") from None
+        # Port 0 is the kernel; who has CAP_NET_ADMIN here may send us messages too.
+        if sender[0]:
+            return []
         if flags & _MSG_TRUNC:
             raise OSError(errno.EMSGSIZE, "netlink: an answer of more than %d bytes" % _BUFFER)
-        # Port 0 is the kernel; who has CAP_NET_ADMIN here may send us messages too.
-        return [] if sender[0] else list(_messages(data, sequence))
+        return list(_messages(data, sequence))
 
 
 def _messages(data: bytes, sequence: int) -> Iterator[Message]:

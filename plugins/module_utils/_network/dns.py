@@ -11,7 +11,7 @@ import os
 import stat
 
 from .._kernel.child import Child
-from .._kernel.in_root import open_in_root
+from .._kernel.in_root import is_stored, open_in_root
 from .._model.inventory import TRUNCATED, Problems
 from .._model.network import Dns, Hosts
 
@@ -27,16 +27,21 @@ class Believed:
         self._child = Child(lambda: _answer, until)
         self._most = most
 
-    def read(self, root: str, problems: Problems, where: str) -> Dns | None:
+    def read(self, root: str, problems: Problems, where: str, trusted: bool = False) -> Dns | None:
         """What is there below C(root), a path like /proc/PID/root; what of it was refused goes to C(problems).
 
-        None when nothing could be looked at.
+        None when nothing could be looked at. C(trusted): the root is our own, files of the kernel's may be in it.
         """
         texts: dict[str, str] = {}
+        hung: OSError | None = None
         for name in ("resolv.conf", "hosts", "hostname"):
             try:
-                raw = self._child.ask(_READ, json.dumps([root, "etc/" + name]).encode("ascii"))[0]
+                if hung is not None:
+                    # Each that hangs costs time that others need, and a child that may not end for long.
+                    raise hung
+                raw = self._child.ask(_READ, json.dumps([root, "etc/" + name, trusted]).encode("ascii"))[0]
             except OSError as error:
+                hung = error if isinstance(error, TimeoutError) else None
                 # Without such a file the defaults of the C library hold; EINVAL is no regular file.
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                     texts[name] = ""
@@ -100,7 +105,7 @@ def parse_hostname(text: str) -> str | None:
 
 
 def _answer(dummy: bytes, body: bytes, dummy2: int | None) -> tuple[bytes, int | None]:
-    root, path = json.loads(body)
+    root, path, trusted = json.loads(body)
     try:
         folder = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -110,7 +115,7 @@ def _answer(dummy: bytes, body: bytes, dummy2: int | None) -> tuple[bytes, int |
     finally:
         os.close(folder)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        if not stat.S_ISREG(os.fstat(handle).st_mode) or not (trusted or is_stored(handle)):
             raise OSError(errno.EINVAL, "not a regular file", path)
         descriptor = os.open("/proc/self/fd/%d" % handle, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     finally:

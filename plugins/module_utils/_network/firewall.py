@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .._kernel import nfnetlink as nft
 from .._kernel.modules import Modules
-from .._model.inventory import TRUNCATED, UNSUPPORTED, Problems
+from .._model.inventory import TIMED_OUT, TRUNCATED, UNSUPPORTED, Problems
 from .._model.network import Firewall
 from .look import CHANGED, Look
 from .nft_expressions import decode
@@ -25,6 +26,7 @@ _TRIES = 10        # so many times the rules that are kept are looked into
 _BYTES = 8 << 20   # of rules that are to be decoded
 _ELEMENTS = 1024   # of one set
 _USES = 20_000     # of elements, in all rules: each may be told, and maps lead from one to the other
+_LISTS = frozenset(("any", "none", "sets"))
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 _HOOKS_OF = {nft.NFPROTO_ARP: ("input", "output", "forward"), nft.NFPROTO_NETDEV: ("ingress", "egress")}
 _TABLE_FLAGS = ("dormant", "owner", "persist")
@@ -44,8 +46,16 @@ def take(look: Look, modules: Modules) -> Optional[Firewall]:
     found: Firewall = {"generation": None, "tables": [], "rules": 0, "decoded": [], "legacy": {}, "conntrack": None}
     # Asking would load them; and where they are not, there are no rules.
     if modules.ready("nfnetlink") and modules.ready("nf_tables"):
-        with nft.Nftables(look.until) as nftables:
-            _rules(nftables, look, found)
+        try:
+            nftables = nft.Nftables(look.until)
+        except OSError as error:
+            if error.errno != errno.EPROTONOSUPPORT:
+                raise
+        else:
+            with nftables:
+                generation = _generation(nftables)
+                if generation is not None:
+                    _rules(nftables, generation, look, found)
     elif not (modules.absent("nfnetlink") or modules.absent("nf_tables")):
         look.problems.add("firewall", "%s: nobody can tell whether nf_tables is loaded" % UNSUPPORTED)
     for family in ("ip", "ip6", "arp"):
@@ -58,8 +68,17 @@ def take(look: Look, modules: Modules) -> Optional[Firewall]:
     return found
 
 
-def _rules(nftables: nft.Nftables, look: Look, found: Firewall) -> None:
-    generation = nftables.generation()
+def _generation(nftables: nft.Nftables) -> Optional[int]:
+    """None: this kernel has nfnetlink, and no nf_tables behind it."""
+    try:
+        return nftables.generation()
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return None
+
+
+def _rules(nftables: nft.Nftables, generation: int, look: Look, found: Firewall) -> None:
     for dummy in range(_ATTEMPTS):
         reading = _Reading(nftables, look)
         reading.read()
@@ -89,6 +108,7 @@ class _Reading:
         self._sets: Dict[Key, Optional[Sequence[nft.Element]]] = {}
         self._jumps = 0
         self._uses = 0
+        self._told = 0
 
     def read(self) -> None:
         """Tables, their chains, and of the rules those that do something."""
@@ -112,7 +132,11 @@ class _Reading:
                 where.append(chain)
                 key = (family, raw.get(nft.NFTA_CHAIN_TABLE, b""), raw.get(nft.NFTA_CHAIN_NAME, b""))
                 self._chains[key] = chain
-        for key, handle, expressions in self._doers():
+        rules = self._doers()
+        for at, (key, handle, expressions) in enumerate(rules):
+            if time.monotonic() > self._look.until:
+                self.problems.add("firewall rules", TIMED_OUT, len(rules) - at)
+                break
             if len(self.decoded) < self._look.most or any(mark in expressions for mark in _LEADING_ON):
                 self._decode(key, handle, expressions)
             else:
@@ -156,15 +180,24 @@ class _Reading:
             elif not self._full("firewall rules", len(self.decoded)):
                 self.decoded.append({
                     "family": FAMILIES.get(family, str(family)), "table": nft.name_of(table),
-                    "chain": nft.name_of(chain), "handle": handle, "action": action.name, "match": action.match,
-                    "to": action.to, "complete": action.complete,
+                    "chain": nft.name_of(chain), "handle": handle, "action": action.name, "to": action.to,
+                    **self._match(action),
                 })
+
+    def _match(self, action: Action) -> Dict[str, Any]:
+        """A match and whether it is whole: many actions of a rule may share conditions that each would tell."""
+        match = action.match
+        self._told += len(match.get("none", ())) + len(match.get("sets", ())) + sum(map(len, match.get("any", ())))
+        if self._told <= _USES or not match.keys() & _LISTS:
+            return {"match": match, "complete": action.complete}
+        self.problems.add("firewall matches", TRUNCATED)
+        return {"match": {key: value for key, value in match.items() if key not in _LISTS}, "complete": False}
 
     def _jump(self, key: Key, action: Action) -> None:
         chain = self._chains.get(key)
         if chain is None or self._full("firewall jumps", self._jumps):
             return
-        jump = {"chain": action.to, "match": action.match, "complete": action.complete}
+        jump = {"chain": action.to, **self._match(action)}
         if jump not in chain["jumps"][-8:]:
             chain["jumps"].append(jump)
             self._jumps += 1
@@ -173,7 +206,7 @@ class _Reading:
         if key not in self._sets:
             try:
                 # Sets that are not kept for others cost time only; both are bounded.
-                room = len(self._sets) < self._look.most
+                room = len(self._sets) < self._look.most and self._uses <= _USES
                 self._sets[key] = self._nftables.elements(*key, most=_ELEMENTS) if room else None
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.EOVERFLOW):

@@ -12,11 +12,12 @@ from .._discover.scan import Holder as Held
 from .._kernel import pidfd
 from .._kernel.child import Child
 from .._kernel.nsfs_queries import tun_netns
-from .._model.inventory import NET
+from .._model.inventory import NET, TRUNCATED
 from .._model.network import Holder, Network
 
 _ASK = b"T"
-_MOST = 512  # tun descriptors of a host
+_MOST = 512    # tun descriptors of a host
+_FOR_ALL = 20  # processes of all sockets of a network, for each entry that a list may have
 
 
 class Holders:
@@ -26,24 +27,26 @@ class Holders:
         self._scan = scan
         self._container_of = container_of
         self._most = most
+        self._room = 0
         # Of all tun descriptors, by network and link.
         self._tuns: Dict[Tuple[str, str], List[Held]] = {}
 
     def fill(self, name: str, network: Network) -> None:
         """Add the processes to a network's sockets and links."""
+        self._room = _FOR_ALL * self._most
         for socket in network["listening"]:
             # The kernel's own have no inode, and need none.
             held = self._scan.sockets.get("socket:[%d]" % socket["inode"], ()) if socket["inode"] else ()
-            socket["processes"] = self._processes(held)
+            socket["processes"] = self._processes(held, name)
         for link in network["links"]:
             if link["kind"] == "tun":
-                link["details"]["processes"] = self._processes(self._tuns.get((name, link["name"]), ()))
+                link["details"]["processes"] = self._processes(self._tuns.get((name, link["name"]), ()), name)
 
     def find_tuns(self) -> None:
         """Ask every tun descriptor for its link."""
         asked = [holder for link, holders in self._scan.sockets.items() if link.startswith(TUN) for holder in holders]
         if len(asked) > _MOST:
-            self._scan.problems.add("processes of tun links", "truncated", len(asked) - _MOST)
+            self._scan.problems.add("processes of tun links", TRUNCATED, len(asked) - _MOST)
         if not asked:
             return
         # Another file may have come under the number we saw, whose server lets us wait for ever: a child asks.
@@ -63,9 +66,14 @@ class Holders:
         finally:
             child.close()
 
-    def _processes(self, held: Any) -> list[Holder]:
+    def _processes(self, held: Any, network: str) -> list[Holder]:
         found: list[Holder] = []
-        for pid in sorted({holder.pid for holder in held})[:self._most]:
+        pids = sorted({holder.pid for holder in held})
+        room = min(self._most, self._room)
+        if len(pids) > room:
+            self._scan.problems.add("processes of sockets of %s" % network, TRUNCATED, len(pids) - room)
+        self._room -= len(pids[:room])
+        for pid in pids[:room]:
             process = self._scan.processes.get(pid)
             comm = "" if process is None else process.comm
             found.append({"pid": pid, "comm": comm, "container": self._container_of(pid)})

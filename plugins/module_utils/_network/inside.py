@@ -44,16 +44,18 @@ class Inside:
         """Enter a network namespace. Raises OSError: EPERM without CAP_SYS_ADMIN in it and in our own."""
         self._child.ask(_JOIN, b"", descriptor)
 
-    def look(self, name: str) -> Found:
-        """What there is in the network that was joined last, and what of it was not seen. Raises OSError, TimeoutError.
+    def look(self, name: str, patience: float = _TIMEOUT) -> Tuple[Dict[str, Any], List[Dict[str, Any]], int]:
+        """What there is in the network that was joined last, what of it was not seen, and how many bytes that took.
 
-        C(name) is that network's: a child that died was replaced by one that is still in our own.
+        C(name) is that network's: a child that died was replaced by one that is still in our own. What is not there
+        after C(patience) seconds is left out. Raises OSError, TimeoutError.
         """
         # What is slow in there must be told while there is somebody to tell it.
-        seconds = struct.pack("=d", 0.8 * self._child.patience())
-        place, network, problems = marshal.loads(self._child.ask(_LOOK, seconds)[0])
+        seconds = struct.pack("=d", 0.8 * min(patience, self._child.patience()))
+        answer = self._child.ask(_LOOK, seconds)[0]
+        place, network, problems = marshal.loads(answer)
         _must_be(name, place)
-        return network, problems
+        return network, problems, len(answer)
 
     def nsid(self, name: str, descriptor: int) -> int | None:
         """The id by which the network that was joined last (C(name)) knows another one; None when it has none."""

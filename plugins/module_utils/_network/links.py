@@ -65,7 +65,7 @@ def _altnames(data: bytes, look: Look) -> List[str]:
     found = [kernel.text(value) for kind, value in kernel.nested(data) if kind == kernel.IFLA_ALT_IFNAME]
     if len(found) > look.most:
         look.problems.add("links", TRUNCATED, len(found) - look.most)
-    return found[:look.most]
+    return look.nested("links", found[:look.most])
 
 
 def _details(message: kernel.LinkMessage, kind: str, info: dict[int, bytes], mac: str | None,

@@ -8,6 +8,7 @@ from .._model.inventory import TRUNCATED, Problems
 
 Row = TypeVar("Row")
 CHANGED = "changed while it was read"
+_NESTED = 100  # entries of lists within rows, for each row that may be kept
 
 
 class Look:
@@ -24,6 +25,7 @@ class Look:
         self.root = root
         self.problems = Problems()
         self.names: dict[int, str] = {}
+        self._room = _NESTED * most
         self._route: Optional[Netlink] = None
 
     @property
@@ -48,6 +50,14 @@ class Look:
         elif dump.changed:
             self.problems.add(what, CHANGED)
         return dump.rows
+
+    def nested(self, what: str, entries: List[Row]) -> List[Row]:
+        """Of a list within a row what all such lists together may hold; what is missing is counted as the same."""
+        kept = entries[:self._room]
+        self._room -= len(kept)
+        if len(kept) < len(entries):
+            self.problems.add(what, TRUNCATED, len(entries) - len(kept))
+        return kept
 
     def name(self, index: Optional[int]) -> Optional[str]:
         """The name of a link; its number where a link of that index came after the look at links."""

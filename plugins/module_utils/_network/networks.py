@@ -12,7 +12,7 @@ from .._kernel.libc import KernelLacks
 from .._kernel.modules import Modules
 from .._kernel.namespaces import CLONE_NEWNET
 from .._kernel.reader import FileReader
-from .._model.inventory import TIMED_OUT, UNREACHABLE, Container
+from .._model.inventory import TIMED_OUT, TRUNCATED, UNREACHABLE, VANISHED, Container
 from .._model.network import Network
 from .dns import Believed
 from .holders import Holders
@@ -20,6 +20,10 @@ from .inside import Inside, add
 from .proxies import proxies
 from .published import published
 from .wiring import connect
+
+_BYTES = 1 << 15  # of all networks together, for each entry that a list may have
+_SHARE = 4        # so many times its fair share of the time a network may use,
+_LEAST = 0.1      # and so many seconds, in which any that is not filled on purpose is read
 
 
 class Survey:
@@ -42,16 +46,19 @@ class Survey:
         """All that may be looked at, by name; what may not is counted as a problem."""
         scan = self._scan
         names = [name for name, space in scan.namespaces.items() if space.type == "net"]
-        # The host's first, whatever happens to the others.
-        names.sort(key=lambda name: (name != self._own.get("net"), name != self._host.get("net")))
+        # The host's first, whatever happens to the others; last what anybody may have made.
+        names.sort(key=lambda name: (
+            name != self._own.get("net"), name != self._host.get("net"), not self._is_of_an_engine(name)))
         found: dict[str, Network] = {}
+        sizes: dict[str, int] = {}
         try:
             for position, name in enumerate(names):
                 if scan.late("networks", len(names) - position):
                     break
-                network = self._look(name)
+                network = self._look(name, len(names) - position, sizes)
                 if network is not None:
                     found[name] = network
+                    self._bound(found, sizes)
             self._connect(found)
         finally:
             for child in self._children.values():
@@ -63,9 +70,26 @@ class Survey:
         self._add_published(found)
         return found
 
-    def _look(self, name: str) -> Network | None:
+    def _is_of_an_engine(self, name: str) -> bool:
+        return any(self._containers[known].engine != "unknown" for known in self._scan.namespaces[name].containers
+                   if known in self._containers)
+
+    def _bound(self, found: dict[str, Network], sizes: dict[str, int]) -> None:
+        """Drop the largest, should all become too much: who fills a network pays for it with that one."""
+        others = [name for name in sizes if name not in (self._own.get("net"), self._host.get("net"))]
+        while others and sum(sizes.values()) > _BYTES * max(500, self._most):
+            largest = max(others, key=lambda name: sizes[name])
+            others.remove(largest)
+            del sizes[largest], found[largest]
+            self._scan.problems.add("networks", TRUNCATED)
+
+    def _look(self, name: str, waiting: int, sizes: dict[str, int]) -> Network | None:
+        # Ours and the host's cannot be made slow by others.
+        first = name in (self._own.get("net"), self._host.get("net"))
+        left = self._scan.clock.left()
+        patience = left / 2 if first else max(_LEAST, _SHARE * left / waiting)
         try:
-            network, problems = self._enter(name).look(name)
+            network, problems, sizes[name] = self._enter(name).look(name, patience)
         except OSError as error:
             self._lost(error)
             if isinstance(error, nsfs.NamespaceGone):
@@ -152,18 +176,22 @@ class Survey:
         }
 
         def ask(network: str, other: str) -> int | None:
-            if self._scan.clock.over:
-                raise TimeoutError(errno.ETIMEDOUT, TIMED_OUT)
-            descriptor = self._open(other)
             try:
-                return self._enter(network).nsid(network, descriptor)
+                if self._scan.clock.over:
+                    raise TimeoutError(errno.ETIMEDOUT, TIMED_OUT)
+                descriptor = self._open(other)
+                try:
+                    return self._enter(network).nsid(network, descriptor)
+                finally:
+                    os.close(descriptor)
             except OSError as error:
                 self._lost(error)
+                self._scan.problems.error("ends of links of %s" % network, error)
                 raise
-            finally:
-                os.close(descriptor)
 
-        connect(networks, str(self._own.get("net")), nsids, ask, self._container_in)
+        cut = connect(networks, str(self._own.get("net")), nsids, ask, self._container_in)
+        if cut:
+            self._scan.problems.add("ends of links", TRUNCATED, cut)
 
     def _container_in(self, name: str) -> str | None:
         """The container that a network is told by: its oldest, which is the one that the others joined."""
@@ -185,10 +213,25 @@ class Survey:
         try:
             for name, network in networks.items():
                 pid = self._resident(name)
-                if pid is not None and not self._scan.late("dns"):
-                    network["dns"] = believed.read(self._scan.proc.path(pid, "root"), self._scan.problems, name)
+                if pid is None or self._scan.late("dns"):
+                    continue
+                root = self._scan.proc.path(pid, "root")
+                beliefs = believed.read(root, self._scan.problems, name, trusted=pid == "self")
+                if pid == "self" or self._is_still(int(str(pid)), name):
+                    network["dns"] = beliefs
+                else:
+                    self._scan.problems.add("dns of %s" % name, VANISHED)
         finally:
             believed.close()
+
+    def _is_still(self, pid: int, network: str) -> bool:
+        """Whether a process is the one that the scan saw, and where it was: numbers are used again."""
+        known = self._scan.processes.get(pid)
+        try:
+            return (known is not None and self._scan.proc.stat(pid).start_time == known.start_time
+                    and os.readlink(self._scan.proc.path(pid, "ns", "net")) == network)
+        except OSError:
+            return False
 
     def _resident(self, name: str) -> object:
         """The process whose files are those of a network: of the container that works there, not of its pod's infra."""
@@ -206,25 +249,32 @@ class Survey:
         with FileReader(until=self._scan.clock.until) as files:
             known = proxies(self._scan, files, containers)
         owners = self._owners(networks)
-        for name, network in networks.items():
+        for position, (name, network) in enumerate(networks.items()):
+            if self._scan.late("published ports", len(networks) - position):
+                break
             here = owners.get(name, {})
-            network["published"] = published(
-                name, network, containers, here.get, known, name == self._host.get("net"), self._scan.problems,
-                self._most,
-            )
+            try:
+                network["published"] = published(
+                    name, network, containers, here.get, known, name == self._host.get("net"), self._scan.problems,
+                    self._most,
+                )
+            except Exception:  # whatever rules of a hostile network provoke is that network's failure only
+                self._scan.problems.add("published ports of %s" % name, "EIO")
 
-    def _owners(self, networks: dict[str, Network]) -> dict[str, dict[str, str]]:
+    def _owners(self, networks: dict[str, Network]) -> dict[str, dict[str, str | None]]:
         """By network: the addresses of the networks that a link of theirs ties to it, and whose they are.
 
-        Two networks that have nothing to do with each other may use the same addresses.
+        Two networks that have nothing to do with each other may use the same addresses. Of two that are tied to the
+        same one neither is believed: whoever may configure a network can give it any address.
         """
-        owners: dict[str, dict[str, str]] = {}
+        owners: dict[str, dict[str, str | None]] = {}
         for name, network in networks.items():
             container = self._container_in(name)
             if container is None:
                 continue
             ends = [link["peer"] or link["details"].get("lower") for link in network["links"]]
             for place in {end["network"] for end in ends if end is not None and end["network"] not in (None, name)}:
-                for address in network["addresses"]:
-                    owners.setdefault(str(place), {}).setdefault(address["address"], container)
+                for address in {one["address"] for one in network["addresses"] if one["scope"] != "host"}:
+                    here = owners.setdefault(str(place), {})
+                    here[address] = container if here.get(address, container) == container else None
         return owners

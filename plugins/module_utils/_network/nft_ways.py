@@ -70,7 +70,7 @@ class Way:
             self.match["%s_negated" % next(iter(one_of[0]))] = True
         elif negated:
             self.match["none"] = self.match.get("none", []) + list(one_of)
-        elif len(one_of) == 1:
+        elif len(one_of) == 1 and all(self.match.get(key, value) == value for key, value in one_of[0].items()):
             self.match.update(one_of[0])
         else:
             self.match["any"] = self.match.get("any", []) + [list(one_of)]

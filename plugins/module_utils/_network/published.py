@@ -12,6 +12,8 @@ from .proxies import ANY, SILENT, Forward, Proxy, as_address, as_port
 _RANGE = 1024      # ports of one range
 _CONTEXTS = 256    # ways into a chain
 _STEPS = 20_000    # through all chains of a table
+_EFFORT = 200      # conditions of one network that are looked at, for each entry that may be kept
+_SPARE = 10        # so many times the rows that may be kept are collected
 _WHAT = "published ports"
 
 Span = Tuple[int, int, int]  # bits of an address, first, last
@@ -23,6 +25,24 @@ class Condition(NamedTuple):
     protocol: Optional[str] = None
     destination: Optional[Span] = None
     ports: Optional[Tuple[int, int]] = None
+
+
+class _Effort:
+    """What may be spent on the rules of one network: who owns it may have made them to be followed for ever."""
+
+    __slots__ = ("_left", "problems")
+
+    def __init__(self, left: int, problems: Problems) -> None:
+        self._left = left
+        self.problems = problems
+
+    def spend(self, amount: int) -> bool:
+        """Whether there is so much left. That there was not is counted once."""
+        if self._left >= 0:
+            self._left -= amount
+            if self._left < 0:
+                self.problems.add(_WHAT, TRUNCATED)
+        return self._left >= 0
 
 
 class Target(NamedTuple):
@@ -44,20 +64,23 @@ def published(name: str, network: Network, containers: Sequence[Container],
 
     C(proved_by) has C(nftables), C(COMM (pid PID)), names of engines. Where several are there, all say the same.
     """
-    table = _Table(containers, network)
+    table = _Table(containers, network, _SPARE * most)
     if network["firewall"] is not None:
-        for rule in _translations(network["firewall"], problems):
-            table.translated(rule, owner_of_address, problems)
+        effort = _Effort(_EFFORT * max(500, most), problems)
+        for rule in _translations(network["firewall"], effort):
+            table.translated(rule, owner_of_address, effort)
     silent: List[Tuple[Proxy, Forward]] = []
     for proxy in proxies:
         for forward in proxy.forwards if proxy.network == name else ():
             # Root's are believed; what others say of themselves must be seen.
-            if proxy.uid and proxy.pid not in table.holders.get((forward.protocol, forward.host_port), {}):
+            if proxy.uid and not table.holds(proxy.pid, forward.protocol, forward.host_address, forward.host_port):
                 continue
             if forward.address is None:
                 silent.append((proxy, forward))
                 continue
-            target = Target(owner_of_address(forward.address), forward.address, forward.port)
+            # And a user's engine publishes in that user's network: here anybody may say to forward to a container.
+            owner = None if proxy.uid and engines else owner_of_address(forward.address)
+            target = Target(owner, forward.address, forward.port)
             proof = _process(proxy.pid, proxy.comm)
             table.add(forward.protocol, forward.host_address, forward.host_port, target, proof)
     for container in containers if engines else ():
@@ -70,16 +93,18 @@ def published(name: str, network: Network, containers: Sequence[Container],
             table.add(forward.protocol, forward.host_address, forward.host_port, Target(None, None, forward.port),
                       _process(proxy.pid, proxy.comm))
     rows = sorted(table.rows.values(), key=lambda row: (row["protocol"], row["host_port"], row["host_address"]))
-    if len(rows) > most:
-        problems.add(_WHAT, TRUNCATED, len(rows) - most)
+    if len(rows) + table.left_out > most:
+        problems.add(_WHAT, TRUNCATED, len(rows) + table.left_out - most)
     return rows[:most]
 
 
 class _Table:
-    """Rows by what they say."""
+    """Rows by what they say, at most C(most)."""
 
-    def __init__(self, containers: Sequence[Container], network: Network) -> None:
+    def __init__(self, containers: Sequence[Container], network: Network, most: int) -> None:
         self.rows: Dict[Tuple[object, ...], Published] = {}
+        self.left_out = 0
+        self._most = most
         self._known: Set[Tuple[object, ...]] = set()
         # Containers of one pod have one network, and any of them may be named as owner of its address.
         self._spaces = {container.id: container.namespaces.get("net") for container in containers}
@@ -98,7 +123,11 @@ class _Table:
     def add(self, protocol: str, host_address: str, host_port: int, target: Target, proof: str) -> None:
         """One more proof; rows of the same port and target are one."""
         space = self._spaces.get(target.container or "") or target.container or target.address
-        row = self.rows.setdefault((protocol, host_address, host_port, space, target.port), {
+        key = (protocol, host_address, host_port, space, target.port)
+        if key not in self.rows and len(self.rows) >= self._most:
+            self.left_out += 1
+            return
+        row = self.rows.setdefault(key, {
             "protocol": protocol, "host_address": host_address, "host_port": host_port,
             "container": target.container, "address": target.address, "port": target.port, "proved_by": [],
         })
@@ -113,12 +142,15 @@ class _Table:
     def silent_holders(self, protocol: str, address: str, port: int) -> Iterator[Tuple[int, str]]:
         """Forwarders that hold this very socket, or one for all addresses."""
         for pid, comm in sorted(self.holders.get((protocol, port), {}).items()):
-            bound = {where for kind, number, where in self._bound[pid] if (kind, number) == (protocol, port)}
-            if comm in SILENT and bound & {address, "::", "*"}:
+            if comm in SILENT and self.holds(pid, protocol, address, port):
                 yield pid, comm
 
+    def holds(self, pid: int, protocol: str, address: str, port: int) -> bool:
+        """Whether a process holds this very socket, or one for all addresses."""
+        return any((protocol, port, bound) in self._bound.get(pid, ()) for bound in (address, "::", "*"))
+
     def translated(self, rule: Tuple[Condition, Dict[str, Any]], owner: Callable[[str], Optional[str]],
-                   problems: Problems) -> None:
+                   effort: _Effort) -> None:
         """The ports of a DNAT rule."""
         condition, to = rule
         container = owner(to["address"])
@@ -126,9 +158,11 @@ class _Table:
             return
         low, high = condition.ports
         if high - low >= _RANGE:
-            problems.add(_WHAT, TRUNCATED, high - low)
+            effort.problems.add(_WHAT, TRUNCATED, high - low)
             high = low
         for here in self._addresses(condition.destination, to["address"]):
+            if not effort.spend(high - low + 1):
+                return
             for port in range(low, high + 1):
                 for protocol in (condition.protocol,) if condition.protocol else ("tcp", "udp"):
                     self.add(protocol, here, port, Target(container, to["address"], _port_there(port, to)), "nftables")
@@ -200,7 +234,7 @@ def _port_there(port: int, to: Dict[str, Any]) -> Optional[int]:
     return port if first <= port <= last else None
 
 
-def _translations(firewall: Firewall, problems: Problems) -> Iterator[Tuple[Condition, Dict[str, Any]]]:
+def _translations(firewall: Firewall, effort: _Effort) -> Iterator[Tuple[Condition, Dict[str, Any]]]:
     """DNAT rules that packets can come to, with all that must hold on the way to them."""
     rules: Dict[Tuple[str, str, str], List[Dict[str, Any]]] = {}
     for row in firewall["decoded"]:
@@ -212,20 +246,24 @@ def _translations(firewall: Firewall, problems: Problems) -> Iterator[Tuple[Cond
         where = (table["family"], table["name"])
         if "dormant" in table["flags"] or not any(key[:2] == where for key in rules):
             continue
-        for chain, ways in _reached(table, problems).items():
+        for chain, ways in _reached(table, effort).items():
             for row in rules.get(where + (chain,), ()):
                 seen: Set[Condition] = set()
+                conditions = _conditions(row["match"], effort)
                 for way in ways:
-                    for own in _conditions(row["match"]):
+                    if not effort.spend(len(conditions)):
+                        return
+                    for own in conditions:
                         both = _meet(way, own)
                         if both is not None and both not in seen:
                             seen.add(both)
                             yield both, row["to"]
 
 
-def _reached(table: Dict[str, Any], problems: Problems) -> Dict[str, Set[Condition]]:
+def _reached(table: Dict[str, Any], effort: _Effort) -> Dict[str, Set[Condition]]:
     """The chains that packets come to, each with the ways they come: from where addresses are translated on."""
     jumps = {chain["name"]: chain["jumps"] for chain in table["chains"]}
+    conditions: Dict[Tuple[str, int], List[Condition]] = {}
     waiting = [(chain["name"], Condition()) for chain in table["chains"]
                if chain["type"] == "nat" and chain["hook"] in ("prerouting", "output")]
     found: Dict[str, Set[Condition]] = {}
@@ -237,24 +275,32 @@ def _reached(table: Dict[str, Any], problems: Problems) -> Dict[str, Set[Conditi
         if way in ways or name not in jumps:
             continue
         if len(ways) >= _CONTEXTS or steps > _STEPS:
-            problems.add(_WHAT, TRUNCATED)
+            effort.problems.add(_WHAT, TRUNCATED)
             continue
         ways.add(way)
-        for jump in jumps[name]:
-            for condition in _conditions(jump["match"]):
+        for at, jump in enumerate(jumps[name]):
+            if (name, at) not in conditions:
+                conditions[name, at] = _conditions(jump["match"], effort)
+            if not effort.spend(len(conditions[name, at])):
+                return found
+            for condition in conditions[name, at]:
                 both = _meet(way, condition)
                 if both is not None:
                     waiting.append((jump["chain"], both))
     return found
 
 
-def _conditions(match: Dict[str, Any]) -> List[Condition]:
+def _conditions(match: Dict[str, Any], effort: _Effort) -> List[Condition]:
     """What a match says of protocol, destination and port: one for each combination of its alternatives."""
     found = [_condition(match)]
     for alternatives in match.get("any", ()):
+        if not effort.spend(len(alternatives)):
+            return []
         told = [_condition(alternative) for alternative in alternatives]
         if len(found) * len(told) > _RANGE or Condition() in told:
             continue
+        if not effort.spend(len(found) * len(told)):
+            return []
         met = [_meet(one, other) for one in found for other in told]
         found = [both for both in met if both is not None]
     return found
@@ -262,8 +308,11 @@ def _conditions(match: Dict[str, Any]) -> List[Condition]:
 
 def _condition(match: Dict[str, Any]) -> Condition:
     protocol, port, destination = match.get("protocol"), match.get("port"), match.get("destination")
-    # A match of "all but" leaves everything for us: what is left is not told port by port.
-    ports = None if port is None or match.get("port_negated") else (port, match.get("port_max", port))
+    last = match.get("port_max", port)
+    # A match of "all but", or of some bits, leaves too much for us: what is left is not told port by port.
+    ports = None
+    if isinstance(port, int) and isinstance(last, int) and not match.get("port_negated"):
+        ports = port, last
     span = None
     if destination is not None and not match.get("destination_negated"):
         span = _span(destination, match.get("destination_max"))

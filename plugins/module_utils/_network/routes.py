@@ -152,7 +152,7 @@ def _nexthops(look: Look, data: bytes) -> List[Nexthop]:
         "link": look.name(index),
         "weight": weight,
         "flags": flags(_HOP_FLAGS, bits),
-    } for bits, weight, index, found in nexthops(data)]
+    } for bits, weight, index, found in look.nested("nexthops", list(nexthops(data)))]
 
 
 def _metrics(data: Optional[bytes]) -> Tuple[Optional[int], Dict[str, int]]:

@@ -9,7 +9,7 @@ import errno
 import os
 from typing import Dict, List, Tuple, Union
 
-from .._model.inventory import TRUNCATED
+from .._model.inventory import TRUNCATED, UNSUPPORTED
 from .look import Look
 
 Value = Union[int, str]
@@ -68,6 +68,10 @@ class _Reading:
 
     def all(self) -> Dict[str, Value]:
         links = [name for dummy, name in sorted(self._look.names.items()) if "/" not in name]
+        nameless = sum("\ufffd" in name for name in links)
+        if nameless:
+            # Not by the name that we have for it: bytes that are no text were replaced.
+            self._look.problems.add("sysctls", "EILSEQ", nameless)
         if len(links) > self._look.most:
             self._look.problems.add("sysctls", TRUNCATED, len(links) - self._look.most)
             del links[self._look.most:]
@@ -83,6 +87,9 @@ class _Reading:
                     self._folder("%s/%s" % (folder, link), "%s%s." % (prefix, link.replace(".", "/")), of_links)
         for error in self._errors.values():
             self._look.problems.error("sysctls", error)
+        if not self._found and not self._errors:
+            # Every kernel has some; something else lies over /proc/sys/net.
+            self._look.problems.add("sysctls", UNSUPPORTED)
         return self._found
 
     def _folder(self, folder: str, prefix: str, names: Tuple[str, ...]) -> bool:

@@ -28,12 +28,12 @@ class _End(NamedTuple):
 
 
 def connect(networks: dict[str, Network], own: str, nsids: dict[int, str], ask: Ask,
-            container_of: Callable[[str], str | None]) -> None:
+            container_of: Callable[[str], str | None]) -> int:
     """Replace C(lower_index) and C(lower_nsid) in the details of all links by the names of what is there.
 
     C(nsids) has the networks that the network C(own) knows, by their numbers. A pair's other end becomes C(peer), what
     a link lies upon the detail C(lower); their network is None where it is not among C(networks). Bridges and the
-    like get the detail C(ports).
+    like get the detail C(ports). For how many links there were too many candidates is returned.
     """
     search = _Search(networks, own, nsids, ask)
     ends = [end for name, network in networks.items() for link in network["links"] for end in _ends(name, link)]
@@ -51,6 +51,7 @@ def connect(networks: dict[str, Network], own: str, nsids: dict[int, str], ask: 
             end.link["details"]["lower"] = found
     for network in networks.values():
         _add_ports(network["links"])
+    return search.cut
 
 
 def _ends(network: str, link: Link) -> list[_End]:
@@ -76,6 +77,7 @@ class _Search:
             name: {link["index"]: link for link in network["links"]} for name, network in networks.items()
         }
         self._ask = ask
+        self.cut = 0
         # By network and nsid, and what each network answered so far about another.
         self._known: dict[tuple[str, int], str] = {(own, nsid): name for nsid, name in nsids.items()}
         self._asked: dict[tuple[str, str], int | None] = {}
@@ -105,10 +107,12 @@ class _Search:
         known = self._known.get((end.network, end.nsid))
         if known is not None:
             return known
-        for name in self._candidates(end)[:_MOST_ASKED]:
+        candidates = self._candidates(end)
+        for name in candidates[:_MOST_ASKED]:
             if self._nsid(end.network, name) == end.nsid:
                 self._known[(end.network, end.nsid)] = name
                 return name
+        self.cut += len(candidates) > _MOST_ASKED
         return None
 
     def _candidates(self, end: _End) -> list[str]:

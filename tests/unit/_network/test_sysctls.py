@@ -30,9 +30,15 @@ def write(look: Look, path: str, value: bytes) -> None:
     file.write_bytes(value)
 
 
-def test_nothing_there_is_nothing_and_no_problem(look: Look) -> None:
-    assert sysctls.take(look) == {}
+def test_what_a_kernel_lacks_is_left_out_and_no_problem(look: Look) -> None:
+    write(look, "core/somaxconn", b"4096\n")
+    assert sysctls.take(look) == {"net.core.somaxconn": 4096}
     assert look.problems.complete
+
+
+def test_nothing_at_all_is_a_problem(look: Look) -> None:
+    assert sysctls.take(look) == {}
+    assert [entry["reason"] for entry in look.problems.as_list()] == ["unsupported"]
 
 
 @pytest.mark.parametrize("raw, value", [
