@@ -2,48 +2,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._model.inventory import TRUNCATED, Container, Problems
-from .._model.network import Firewall, Network, Published
+from .._model.network import Network, Published
 from .proxies import ANY, SILENT, Forward, Proxy, as_address, as_port
+from .translations import RANGE, WHAT, Condition, Effort, Span, address_of, span_of, translations
 
-_RANGE = 1024      # ports of one range
-_CONTEXTS = 256    # ways into a chain
-_STEPS = 20_000    # through all chains of a table
 _EFFORT = 200      # conditions of one network that are looked at, for each entry that may be kept
 _SPARE = 10        # so many times the rows that may be kept are collected
-_WHAT = "published ports"
-
-Span = Tuple[int, int, int]  # bits of an address, first, last
-
-
-class Condition(NamedTuple):
-    """What of a match matters here; None: whatever."""
-
-    protocol: Optional[str] = None
-    destination: Optional[Span] = None
-    ports: Optional[Tuple[int, int]] = None
-
-
-class _Effort:
-    """What may be spent on the rules of one network: who owns it may have made them to be followed for ever."""
-
-    __slots__ = ("_left", "problems")
-
-    def __init__(self, left: int, problems: Problems) -> None:
-        self._left = left
-        self.problems = problems
-
-    def spend(self, amount: int) -> bool:
-        """Whether there is so much left. That there was not is counted once."""
-        if self._left >= 0:
-            self._left -= amount
-            if self._left < 0:
-                self.problems.add(_WHAT, TRUNCATED)
-        return self._left >= 0
-
 
 class Target(NamedTuple):
     """Where a port leads to: an address, a container, or both; C(port) None: not known."""
@@ -66,8 +33,8 @@ def published(name: str, network: Network, containers: Sequence[Container],
     """
     table = _Table(containers, network, _SPARE * most)
     if network["firewall"] is not None:
-        effort = _Effort(_EFFORT * max(500, most), problems)
-        for rule in _translations(network["firewall"], effort):
+        effort = Effort(_EFFORT * max(500, most), problems)
+        for rule in translations(network["firewall"], effort):
             table.translated(rule, owner_of_address, effort)
     silent: List[Tuple[Proxy, Forward]] = []
     for proxy in proxies:
@@ -94,7 +61,7 @@ def published(name: str, network: Network, containers: Sequence[Container],
                       _process(proxy.pid, proxy.comm))
     rows = sorted(table.rows.values(), key=lambda row: (row["protocol"], row["host_port"], row["host_address"]))
     if len(rows) + table.left_out > most:
-        problems.add(_WHAT, TRUNCATED, len(rows) + table.left_out - most)
+        problems.add(WHAT, TRUNCATED, len(rows) + table.left_out - most)
     return rows[:most]
 
 
@@ -109,7 +76,7 @@ class _Table:
         # Containers of one pod have one network, and any of them may be named as owner of its address.
         self._spaces = {container.id: container.namespaces.get("net") for container in containers}
         self._own = {address["address"] for address in network["addresses"]}
-        self._spans = [(text, span) for text, span in ((text, _span(text)) for text in sorted(self._own)) if span]
+        self._spans = [(text, span) for text, span in ((text, span_of(text)) for text in sorted(self._own)) if span]
         # Who holds the sockets of a port, outside of all containers.
         self.holders: Dict[Tuple[str, int], Dict[int, str]] = {}
         self._bound: Dict[int, Set[Tuple[str, int, str]]] = {}
@@ -150,15 +117,15 @@ class _Table:
         return any((protocol, port, bound) in self._bound.get(pid, ()) for bound in (address, "::", "*"))
 
     def translated(self, rule: Tuple[Condition, Dict[str, Any]], owner: Callable[[str], Optional[str]],
-                   effort: _Effort) -> None:
+                   effort: Effort) -> None:
         """The ports of a DNAT rule."""
         condition, to = rule
         container = owner(to["address"])
         if condition.ports is None or (container is None and to["address"] in self._own):
             return
         low, high = condition.ports
-        if high - low >= _RANGE:
-            effort.problems.add(_WHAT, TRUNCATED, high - low)
+        if high - low >= RANGE:
+            effort.problems.add(WHAT, TRUNCATED, high - low)
             high = low
         for here in self._addresses(condition.destination, to["address"]):
             if not effort.spend(high - low + 1):
@@ -172,7 +139,7 @@ class _Table:
         if wanted is None or wanted[2] - wanted[1] + 1 == 1 << wanted[0]:
             return [ANY[":" in target]]
         if wanted[1] == wanted[2]:
-            text = _address(wanted)
+            text = address_of(wanted)
             local = not self._own or text in self._own or text.startswith("127.")
             return [text] if local else []
         return [text for text, span in self._spans if span[0] == wanted[0] and wanted[1] <= span[1] <= wanted[2]]
@@ -201,8 +168,8 @@ def engine_ports(container: Container, problems: Problems) -> Iterator[Tuple[str
         where = ANY[0] if not address else as_address(address)
         if not (first and there and many and where):
             continue
-        if many > _RANGE:
-            problems.add(_WHAT, TRUNCATED, many - 1)
+        if many > RANGE:
+            problems.add(WHAT, TRUNCATED, many - 1)
             many = 1
         # Podman lists several protocols as one text.
         listed = protocols if isinstance(protocols, str) and protocols else "tcp"
@@ -232,125 +199,3 @@ def _port_there(port: int, to: Dict[str, Any]) -> Optional[int]:
         return int(first)
     # Of a range the kernel keeps the port that is in it, else takes any.
     return port if first <= port <= last else None
-
-
-def _translations(firewall: Firewall, effort: _Effort) -> Iterator[Tuple[Condition, Dict[str, Any]]]:
-    """DNAT rules that packets can come to, with all that must hold on the way to them."""
-    rules: Dict[Tuple[str, str, str], List[Dict[str, Any]]] = {}
-    for row in firewall["decoded"]:
-        to = row["to"]
-        if row["action"] == "dnat" and to and to["address"] and not to["address"].startswith("127.") and (
-                to["address"] != "::1"):
-            rules.setdefault((row["family"], row["table"], row["chain"]), []).append(row)
-    for table in firewall["tables"]:
-        where = (table["family"], table["name"])
-        if "dormant" in table["flags"] or not any(key[:2] == where for key in rules):
-            continue
-        for chain, ways in _reached(table, effort).items():
-            for row in rules.get(where + (chain,), ()):
-                seen: Set[Condition] = set()
-                conditions = _conditions(row["match"], effort)
-                for way in ways:
-                    if not effort.spend(len(conditions)):
-                        return
-                    for own in conditions:
-                        both = _meet(way, own)
-                        if both is not None and both not in seen:
-                            seen.add(both)
-                            yield both, row["to"]
-
-
-def _reached(table: Dict[str, Any], effort: _Effort) -> Dict[str, Set[Condition]]:
-    """The chains that packets come to, each with the ways they come: from where addresses are translated on."""
-    jumps = {chain["name"]: chain["jumps"] for chain in table["chains"]}
-    conditions: Dict[Tuple[str, int], List[Condition]] = {}
-    waiting = [(chain["name"], Condition()) for chain in table["chains"]
-               if chain["type"] == "nat" and chain["hook"] in ("prerouting", "output")]
-    found: Dict[str, Set[Condition]] = {}
-    steps = 0
-    while waiting:
-        name, way = waiting.pop()
-        ways = found.setdefault(name, set())
-        steps += 1
-        if way in ways or name not in jumps:
-            continue
-        if len(ways) >= _CONTEXTS or steps > _STEPS:
-            effort.problems.add(_WHAT, TRUNCATED)
-            continue
-        ways.add(way)
-        for at, jump in enumerate(jumps[name]):
-            if (name, at) not in conditions:
-                conditions[name, at] = _conditions(jump["match"], effort)
-            if not effort.spend(len(conditions[name, at])):
-                return found
-            for condition in conditions[name, at]:
-                both = _meet(way, condition)
-                if both is not None:
-                    waiting.append((jump["chain"], both))
-    return found
-
-
-def _conditions(match: Dict[str, Any], effort: _Effort) -> List[Condition]:
-    """What a match says of protocol, destination and port: one for each combination of its alternatives."""
-    found = [_condition(match)]
-    for alternatives in match.get("any", ()):
-        if not effort.spend(len(alternatives)):
-            return []
-        told = [_condition(alternative) for alternative in alternatives]
-        if len(found) * len(told) > _RANGE or Condition() in told:
-            continue
-        if not effort.spend(len(found) * len(told)):
-            return []
-        met = [_meet(one, other) for one in found for other in told]
-        found = [both for both in met if both is not None]
-    return found
-
-
-def _condition(match: Dict[str, Any]) -> Condition:
-    protocol, port, destination = match.get("protocol"), match.get("port"), match.get("destination")
-    last = match.get("port_max", port)
-    # A match of "all but", or of some bits, leaves too much for us: what is left is not told port by port.
-    ports = None
-    if isinstance(port, int) and isinstance(last, int) and not match.get("port_negated"):
-        ports = port, last
-    span = None
-    if destination is not None and not match.get("destination_negated"):
-        span = _span(destination, match.get("destination_max"))
-    return Condition(None if match.get("protocol_negated") else protocol, span, ports)
-
-
-def _meet(one: Condition, other: Condition) -> Optional[Condition]:
-    """Both conditions; None where they exclude each other."""
-    if one.protocol and other.protocol and one.protocol != other.protocol:
-        return None
-    destination = one.destination or other.destination
-    if one.destination and other.destination:
-        low, high = max(one.destination[1], other.destination[1]), min(one.destination[2], other.destination[2])
-        destination = (one.destination[0], low, high)
-        if one.destination[0] != other.destination[0] or low > high:
-            return None
-    ports = one.ports or other.ports
-    if one.ports and other.ports:
-        ports = max(one.ports[0], other.ports[0]), min(one.ports[1], other.ports[1])
-        if ports[0] > ports[1]:
-            return None
-    return Condition(one.protocol or other.protocol, destination, ports)
-
-
-def _span(text: str, last: Optional[str] = None) -> Optional[Span]:
-    """An address, a prefix, or the first and last of a range; None for what is none of them."""
-    start, dummy, length = text.partition("/")
-    try:
-        family = socket.AF_INET6 if ":" in start else socket.AF_INET
-        low = int.from_bytes(socket.inet_pton(family, start), "big")
-        bits = 128 if family == socket.AF_INET6 else 32
-        rest = (1 << (bits - int(length))) - 1 if length else 0
-        high = low | rest if last is None else int.from_bytes(socket.inet_pton(family, last), "big")
-    except (OSError, ValueError):
-        return None
-    return bits, low & ~rest, high
-
-
-def _address(span: Span) -> str:
-    family = socket.AF_INET if span[0] == 32 else socket.AF_INET6
-    return socket.inet_ntop(family, span[1].to_bytes(span[0] // 8, "big"))
