@@ -8,6 +8,7 @@ What a host said never gets into a variable: only small words about each host ar
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -41,7 +42,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers_t
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.faults import NONE, Faults, picks, select, sentence
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.folder import Folder
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.network import Networks
-from ansible_collections.nsfleet.linux.plugins.module_utils._report.snapshots import Unreadable, facts_of
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.snapshots import Unreadable, bounded, facts_of
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.text import cut, printable
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.wiring import Wiring, wiring
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.wiring_svg import svg
@@ -52,7 +53,8 @@ _FORMATS = ("json", "markdown", "svg")
 _WORDS = {"type": "list", "elements": "str"}
 _PREFIX = "snapshots-"
 # What facts that are not as ns_facts makes them may raise. A host can send anything.
-_ODD = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+_ODD = (ArithmeticError, AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+_SECONDS = 60  # of CPU for one host; one of 3,000 containers takes five
 
 OPTIONS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["prepared", "reported"], "default": "reported"},
@@ -135,6 +137,8 @@ class _Reporting:
         """The result of the task. What cannot be written is a failure, but the table is made all the same."""
         entries = []
         hosts: dict[str, t.Any] = {}
+        # This process ends with the task, and what is made of a snapshot has no cycles.
+        gc.disable()
         for host in self._options["hosts"]:
             found, said = self._host(host)
             entries.append(found)
@@ -160,7 +164,8 @@ class _Reporting:
             status, reason = unseen(result, host in self._options["pending"])
             return entry(unseen_report(host, status, reason), self._formats), []
         try:
-            return self._told(host, path)
+            with bounded(_SECONDS):
+                return self._told(host, path)
         except OSError as error:
             reason = f"its snapshot cannot be read: {error.strerror}"
         except Unreadable as error:
@@ -181,9 +186,9 @@ class _Reporting:
         report, drawing = self._report(host, facts_of(content))
         found = entry(report, self._formats)
         gravest = [cut(f"{sentence(one)} ({printable(one['check'])})", 300) for one in report["faults"][:_SAID]]
+        self._write_host(host, report, drawing, content)
         if host in self._shown:
             self._terminal.add(report)
-        self._write_host(host, report, drawing, content)
         # Of a host that was reported the index of a later batch (serial) needs no more than this. It takes the place of
         # the snapshot in one step, because with the strategy "free" several of us are at work.
         scratch = path.with_name(f"{path.name}.{os.getpid()}")
@@ -310,8 +315,9 @@ def _json(value: dict[str, t.Any]) -> str:
     # A line a key, and a line an entry of a list: short enough for a diff, and five times as fast as an indent.
     lines = []
     for key in sorted(value):
-        text = json.dumps(value[key], sort_keys=True)
         if isinstance(value[key], list) and value[key]:
             text = "[\n    " + ",\n    ".join(json.dumps(one, sort_keys=True) for one in value[key]) + "\n  ]"
+        else:
+            text = json.dumps(value[key], sort_keys=True)
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"

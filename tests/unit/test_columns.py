@@ -17,7 +17,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._columns import from
 
 IDS = st.sampled_from(["0" * 64, "f" * 32, "net:[4026531840]", "02:42:ac:11:00:02"])
 TEXTS = st.text(max_size=20) | IDS | st.builds(lambda one, other: one + "/" + other, IDS, st.text(max_size=3))
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+SCALARS = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=12) | st.dictionaries(TEXTS, inner, max_size=5), max_leaves=60,
 )
@@ -70,6 +70,7 @@ def _places(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("column", [
+    [float("nan")], [float("inf")], [1 << 64], {"+": [10 ** 4000]}, {"l": [2], "c": {"d": [[["a"], [[1]]]], "i": [0, -1]}},
     {"l": [10 ** 12], "c": []}, {"l": [-1], "c": []}, {"l": [True], "c": ["a"]}, {"d": [[["a"], [[1]]]], "i": 2},
     {"d": [[[], []]] * 5, "i": [0]}, {"+": ["a"]}, {"m": "dd", "p": {}}, {"k": [1], "n": [7], "c": [7]}, "text", None, 7,
 ], ids=repr)

@@ -83,6 +83,15 @@ def test_a_ref_is_what_it_was(ref: str) -> None:
     assert unpack(pack(copy.deepcopy(given))) == given
 
 
+LISTS = base64.b85encode(zlib.compress(b'{"ids":[],"column":[' + b"[]," * 33_000_000 + b"0]}", 9)).decode("ascii")
+
+
+def test_what_would_be_millions_of_objects_is_refused_before_it_is_parsed() -> None:
+    """As lists they would take two gigabytes."""
+    with pytest.raises(ValueError, match="more than 5000000 values"):
+        unpack(LISTS)
+
+
 BOMB = base64.b85encode(zlib.compress(b"[" + b"0," * 80_000_000 + b"0]", 9)).decode("ascii")
 
 

@@ -35,6 +35,7 @@ class Fib:
         self._rules = rules
         self._own = [address.ip for address in addresses if address.ip]
         self._tables: Dict[Tuple[str, str], _Table] = {}
+        self._defaults: Dict[str, List[Default]] = {}
         for route in self.routes:
             if route.to and route.type not in ("broadcast", "multicast"):
                 family, network, length = route.to
@@ -55,6 +56,11 @@ class Fib:
 
     def defaults(self, family: str) -> List[Default]:
         """The ways of the best default route of a family; two halves (0.0.0.0/1, 128.0.0.0/1) are one as well."""
+        if family not in self._defaults:
+            self._defaults[family] = self._best(family)
+        return self._defaults[family]
+
+    def _best(self, family: str) -> List[Default]:
         for table, shortest in self._order((family, 0), anywhere=True):
             lengths = self._tables.get((family, table), {})
             for length in (1, 0):
@@ -107,7 +113,7 @@ class Fib:
                 yield rule.table, -1 if shortest is None else shortest
 
     def _matches(self, rule: Rule, address: Ip, anywhere: bool) -> bool:
-        if rule.via not in (None, "lo") or any(rule.details.get(key) for key in _CONDITIONS):
+        if rule.via not in (None, "lo") or any(rule.details.get(key) for key in _CONDITIONS if key in rule.details):
             return False
         if rule.details.get("not"):
             # What VPNs do: all that does not bear their own mark.

@@ -52,9 +52,11 @@ def leads_on(network: Network) -> bool:
 def drops_outside(network: Network, bridge: str) -> Optional[str]:
     """The subnet that what comes by a bridge must not leave: so Docker makes a network internal."""
     for row in decoded(network):
+        # Most rules of a host with published ports translate.
+        if row.get("action") not in ("drop", "reject"):
+            continue
         match = table(row.get("match"))
-        if row.get("action") in ("drop", "reject") and match.get("iif") == bridge and not match.get("iif_negated") \
-                and match.get("destination_negated"):
+        if match.get("iif") == bridge and not match.get("iif_negated") and match.get("destination_negated"):
             return word(match.get("destination"))
     return None
 

@@ -33,7 +33,7 @@ def _leaks(index: Index, by_process: bool) -> Iterator[Verdict]:
     for one in kept({**facts, "inventory": [entry for entry in facts["inventory"] if entry["processes"] is not None]}):
         pins = [pin for pin in one["pins"] if pin["kind"] not in ("mount", "child")]
         verdict = _verdict(one, pins)
-        if one["type"] != "net" or verdict is None or bool(pins) is not by_process:
+        if verdict is None or bool(pins) is not by_process:
             continue
         name = next((pin["path"] for pin in one["pins"] if pin["kind"] == "mount"), None) or one["name"]
         if verdict == "leaked":
@@ -54,11 +54,19 @@ def _verdict(one: Dict[str, Any], pins: List[Dict[str, Any]]) -> Optional[str]:
 
 
 def _sound(index: Index) -> Dict[str, Any]:
-    """What kept() reads, with everything of the type that it expects."""
+    """What kept() reads, with everything of the type that it expects; made once, for three checks ask."""
+    if index.sound is None:
+        index.sound = _read(index)
+    return index.sound
+
+
+def _read(index: Index) -> Dict[str, Any]:
     inventory = []
     for row in index.inventory or []:
         name = word(row.get("name"))
-        if name is None:
+        kind = word(row.get("type")) or (name or "").partition(":")[0]
+        # Those of other types neither keep a network namespace nor belong to one.
+        if name is None or kind != "net":
             continue
         found = dicts(row.get("pins"))
         pins = [
@@ -69,7 +77,7 @@ def _sound(index: Index) -> Dict[str, Any]:
         ]
         leader = row.get("leader")
         inventory.append({
-            "name": name, "type": word(row.get("type")) or name.partition(":")[0], "pins": pins,
+            "name": name, "type": kind, "pins": pins,
             "processes": number(row.get("processes")) if found is not None else None,
             "initial": row.get("initial") is True, "owner": word(row.get("owner")), "parent": word(row.get("parent")),
             "leader": {"pid": number(leader.get("pid"))} if isinstance(leader, dict) else None,

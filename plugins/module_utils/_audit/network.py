@@ -79,6 +79,8 @@ class Network:
         self.by_name = {link.name: link for link in self.links or []}
         self._fib: Optional[Fib] = None
         self._routed: Optional[Set[Optional[str]]] = None
+        self._owned: Optional[Set[Optional[Ip]]] = None
+        self._proxies: Optional[bool] = None
 
     def _rows(self, row: Dict[str, Any], subject: str, kind: Callable[[Dict[str, Any]], Row]) -> Optional[List[Row]]:
         found = row.get(subject)
@@ -139,7 +141,17 @@ class Network:
 
     def owns(self, address: Ip) -> bool:
         """Whether an address is one of its own."""
-        return any(one.ip == address for one in self.addresses or [])
+        if self._owned is None:
+            self._owned = {one.ip for one in self.addresses or []}
+        return address in self._owned
+
+    @property
+    def proxies(self) -> bool:
+        """Whether it answers for addresses of others (proxy_arp, proxy_ndp)."""
+        if self._proxies is None:
+            self._proxies = any(value == 1 and key.endswith((".proxy_arp", ".proxy_ndp"))
+                                for key, value in (self.sysctls or {}).items() if isinstance(key, str))
+        return self._proxies
 
     @property
     def only_loopback(self) -> bool:

@@ -107,7 +107,7 @@ def _nobodys(index: Index, network: Network, default: Default, text: str, addres
     if segment is None or segment.open or is_link_local(address) or _answers(network, default, address):
         return
     others = [member.network for member in segment.members if member.network is not network]
-    if any(one.owns(address) or _proxies(one) for one in others):
+    if any(one.owns(address) for one in others) or any(one.proxies for one in others):
         return
     if segment.blind is not None:
         yield unknown(text, "whose the gateway %s of %s is cannot be told: %s" % (text, network.title, segment.blind))
@@ -130,12 +130,6 @@ def _answers(network: Network, default: Default, address: Ip) -> bool:
         one.ip == address and one.link == default.hop.link and one.state not in (*_DEAD, "none", None)
         for one in network.neighbours or []
     )
-
-
-def _proxies(network: Network) -> bool:
-    """Whether a network answers for addresses of others (proxy_arp, proxy_ndp)."""
-    return any(value == 1 and key.endswith((".proxy_arp", ".proxy_ndp"))
-               for key, value in (network.sysctls or {}).items() if isinstance(key, str))
 
 
 def gateway_silent(index: Index, network: Network) -> Iterator[Verdict]:

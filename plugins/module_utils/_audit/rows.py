@@ -4,10 +4,12 @@ A snapshot is data of others: names are made printable and bounded, numbers boun
 """
 from __future__ import annotations
 
+import functools
 import socket
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 _LONGEST = 128  # characters of a name
+_ADDRESS = 64   # of an address
 _BIGGEST = 1 << 64
 BITS = {"inet": 32, "inet6": 128}
 # What is joined to another link of another namespace as its equal.
@@ -20,7 +22,12 @@ def word(value: Any) -> Optional[str]:
     """A text, fit for a sentence: what is not printable becomes its escape."""
     if not isinstance(value, str):
         return None
-    text = value[:_LONGEST]
+    return _shown(value[:_LONGEST])
+
+
+# The same few words stand in thousands of rows.
+@functools.lru_cache(maxsize=4096)
+def _shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
@@ -58,6 +65,11 @@ def ip(value: Any) -> Optional[Ip]:
     if not isinstance(value, str):
         return None
     text = value.partition("%")[0]
+    return _parsed(text) if len(text) <= _ADDRESS else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Optional[Ip]:
     try:
         if ":" not in text:
             return "inet", int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")

@@ -54,7 +54,6 @@ class Segments:
     """All segments of an index."""
 
     def __init__(self, index: Index) -> None:
-        self._index = index
         self._parents: Dict[Key, Key] = {}
         self._open: List[Key] = []
         self._blind: Dict[Key, str] = {}
@@ -64,7 +63,7 @@ class Segments:
                 if link.name is not None and not link.loopback:
                     members[(network.name or "", link.name)] = Member(network, link)
         for key, member in members.items():
-            self._join(key, member)
+            self._join(index, key, member)
         self._by_root: Dict[Key, Segment] = {}
         for key, member in members.items():
             segment = self._by_root.setdefault(self._root(key), Segment())
@@ -86,7 +85,7 @@ class Segments:
     def _of(self, key: Key) -> Segment:
         return self._by_root.setdefault(self._root(key), Segment())
 
-    def _join(self, key: Key, member: Member) -> None:
+    def _join(self, index: Index, key: Key, member: Member) -> None:
         network, link = member.network, member.link
         if link.master is not None:
             master = network.by_name.get(link.master)
@@ -95,13 +94,13 @@ class Segments:
             else:
                 self._open.append(key)
         if link.kind in PAIRS:
-            far = self._index.far(link)
+            far = index.far(link)
             if far is None:
                 self._blind[key] = "the other end of %s is not known" % member
             else:
                 self._unite(key, (far.network.name or "", far.link.name or ""))
         elif link.kind in _UPON:
-            lower = self._index.end(link.lower)
+            lower = index.end(link.lower)
             if lower is None:
                 self._open.append(key)
             else:

@@ -67,6 +67,7 @@ class Index:
         self.segments = Segments(self)
         self._senders: Optional[Dict[str, List[Tuple[Network, Network, str]]]] = None
         self._led: Optional[Dict[Optional[str], List[Lead]]] = None
+        self.sound: Optional[Dict[str, Any]] = None  # what checks of leaks read
 
     def far(self, link: Link) -> Optional[Far]:
         """The other end of a pair's link; None where it was not seen."""

@@ -20,18 +20,19 @@ class Folder:
     def put(self, name: str, content: bytes, mode: int) -> None:
         """A file of new rights C(mode), less the umask; the rights of one that is there stay. Raises OSError."""
         path = self._path / name
-        try:
-            if path.read_bytes() == content:
+        # What is no file is not read: somebody may have made a pipe of it, or a link to something endless.
+        if path.is_file():
+            found = path.stat()
+            if found.st_size == len(content) and path.read_bytes() == content:
                 return
-            mode = path.stat().st_mode & 0o777 & mode
-        except FileNotFoundError:
-            pass
+            mode = found.st_mode & 0o777 & mode
         if self._pretend:
             self.changed.append(name)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         # Beside its place, so that it can take it in one step; a link that somebody made in the folder is not followed.
-        scratch = path.with_name(".%s.%d" % (path.name[:100], os.getpid()))
+        # Of no known name: neither what a killed run left nor what another one writes just now is in its way.
+        scratch = path.with_name(".%s.%s" % (path.name[:100], os.urandom(8).hex()))
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
             with open(descriptor, "wb") as file:

@@ -47,6 +47,7 @@ class Networks:
         self.host = str((facts.get("host") or {}).get("net"))
         self._containers = [one for one in facts.get("containers") or [] if isinstance(one, dict)]
         self._home = {str(one.get("id")): network_of(one) for one in self._containers}
+        self._links = {name: _by_name(network) for name, network in self._all.items()}
         self._published: dict[str, list[dict[str, Any]]] = {}
         for place, network in self._all.items():
             for row in rows(network, "published"):
@@ -68,7 +69,7 @@ class Networks:
 
     def link(self, network: Any, name: Any) -> dict[str, Any] | None:
         """A link of a network; None when it was not seen."""
-        return next((link for link in rows(self.get(network), "links") if link.get("name") == name), None)
+        return self._links.get(str(network), {}).get(str(name))
 
     def of_container(self, one: dict[str, Any]) -> dict[str, Any]:
         """What a container's entry has as C(network)."""
@@ -133,6 +134,10 @@ def network_of(one: dict[str, Any]) -> str | None:
     """The name of a container's network namespace."""
     name = (one.get("namespaces") or {}).get("net")
     return None if name is None else str(name)
+
+
+def _by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {str(link.get("name")): link for link in rows(network, "links")}
 
 
 def default_routes(network: dict[str, Any]) -> list[dict[str, Any]]:

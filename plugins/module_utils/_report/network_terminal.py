@@ -17,12 +17,14 @@ _COLUMNS = (
 )
 _PORTS = 22       # columns at least, before the others give
 _PORT_LINES = 4   # of a container
+_ADDRESSES = 6    # of a link
 _NAMED = 3        # containers in a namespace that they share
 _SERVERS = 3
 LEGEND = (
     "PORTS: 80 listens on every address, 127.0.0.1:80 there only, tcp unless said; 8080->80 is the host's port 8080,"
     " published as 80; ! where nobody can answer."
 )
+
 
 class _Member(NamedTuple):
     """A network namespace at one of its links."""
@@ -31,6 +33,7 @@ class _Member(NamedTuple):
     network: dict[str, Any]
     link: dict[str, Any]
     first: bool  # whether this is where its ports are told
+
 
 def network_lines(report: dict[str, Any], containers: Sequence[dict[str, Any]], room: int) -> Tuple[List[str], bool]:
     """The lines for these containers of a host, and whether LEGEND explains something in them."""
@@ -50,8 +53,10 @@ def network_lines(report: dict[str, Any], containers: Sequence[dict[str, Any]], 
         told = told or any(ports(one["network"]) for one in guests)
     return lines, told
 
+
 def _printed(one: dict[str, Any]) -> str:
     return cut(printable(display_name(one)), 40, "middle")
+
 
 def _common_dns(containers: Sequence[dict[str, Any]]) -> str | None:
     """The name servers of all containers, where they are the same and there are several containers."""
@@ -81,6 +86,7 @@ def _host(report: dict[str, Any], dns: str | None, room: int) -> List[str]:
         found.append(text + (", mtu %s" % link["mtu"] if link else ""))
     text = "host: %s" % ("; ".join(map(printable, found)) or "no default route")
     return wrap(text + ("; dns of all containers %s" % dns if dns else ""), room, "  ", "    ")
+
 
 def _sorted(
     containers: Sequence[dict[str, Any]], with_dns: bool
@@ -120,6 +126,7 @@ def _sorted(
         -most[heading.partition(":")[0]], heading.partition(":")[0], -len(groups[heading]), heading))
     return {heading: groups[heading] for heading in order}, guests, only_lo, unseen
 
+
 def _heading(network: dict[str, Any], link: dict[str, Any], outward: bool, with_dns: bool) -> str:
     """What the link hangs on, the way out, MTU and (C(with_dns)) name servers."""
     attached, own = link.get("attached"), printable(link["name"])
@@ -142,13 +149,14 @@ def _heading(network: dict[str, Any], link: dict[str, Any], outward: bool, with_
         said.append("as %s, not the way out" % own)
     else:
         said.append("no default route")
-    mtu = "mtu %s" % link.get("mtu")
+    mtu = "mtu %s" % printable(link.get("mtu"))
     if attached is not None and attached["mtu"] not in (None, link.get("mtu")):
-        mtu += " (%s: %s)" % (printable(attached["to"]), attached["mtu"])
+        mtu += " (%s: %s)" % (printable(attached["to"]), printable(attached["mtu"]))
     said.append(mtu)
     if with_dns and _dns(network) and (ways or not outward):
         said.append("dns " + _dns(network))
     return "%s: %s" % (what, ", ".join(said))
+
 
 def _tables(groups: Dict[str, List[_Member]], room: int) -> Tuple[List[str], bool]:
     """The groups below their headings, in columns that all have in common; whether a port is among them."""
@@ -157,6 +165,8 @@ def _tables(groups: Dict[str, List[_Member]], room: int) -> Tuple[List[str], boo
         for member in members:
             link = member.link
             addresses = [cidr(address) for address in addresses_of(member.network, link.get("name"))] or ["none"]
+            if len(addresses) > _ADDRESSES:
+                addresses[_ADDRESSES - 1:] = ["+%d more" % (len(addresses) - _ADDRESSES + 1)]
             told.append((heading, member, addresses, ports(member.network) if member.first else [], _host_link(link)))
     if not told:
         return [], False
@@ -204,6 +214,7 @@ def _host_link(link: dict[str, Any]) -> str:
     if "UP" not in (link.get("flags") or ["UP"]):
         return (text + " down").strip()
     return text if link.get("state") in ("up", "unknown", None) else ("%s %s" % (text, link.get("state"))).strip()
+
 
 def _folded(words: Sequence[str], columns: int) -> List[str]:
     """Words in lines of so many columns; those that do not fit into some lines are counted."""

@@ -1,9 +1,11 @@
 """A snapshot as ns_snapshot left it on the controller: JSON in zlib. A host made it, so it is not trusted."""
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import zlib
-from typing import Any
+from typing import Any, Iterator
 
 MOST = 256 * 1024 * 1024  # bytes of JSON; what a host sends (600,000 bytes) could be a thousand times that
 
@@ -30,3 +32,25 @@ def facts_of(content: bytes, most: int = MOST) -> dict[str, Any]:
     if not isinstance(facts, dict) or not isinstance(facts.get("host"), dict):
         raise Unreadable("its snapshot has no facts of a host")
     return facts
+
+
+@contextlib.contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Raises Unreadable where what is done with a snapshot takes more CPU: a host can make it cost any time.
+
+    Works in the main thread only, where Ansible runs action plugins.
+    """
+    def stop(*dummy: Any) -> None:
+        raise Unreadable("its snapshot takes more than %g seconds to be judged" % seconds)
+
+    try:
+        before = signal.signal(signal.SIGVTALRM, stop)
+    except ValueError:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -14,6 +14,7 @@ from .wiring_boxes import Box, box_of, label_of, merged, names, stem
 
 _FORWARDING = (("net.ipv4.ip_forward", "inet", "IPv4"), ("net.ipv6.conf.all.forwarding", "inet6", "IPv6"))
 _DEEPEST = 8  # links upon links; a host can make hundreds
+_TOLD = 20    # faults of a node
 _SHARED = ("bridge", "bond", "team", "vrf", "openvswitch")
 
 
@@ -141,7 +142,9 @@ class _Drawing:
 
     def _node(self, key: str, kind: str, lines: Sequence[str], title: str, faults: Sequence[dict[str, Any]]) -> str:
         if key not in self._nodes:
-            said = [title] + ["%s: %s" % (fault.get("check"), fault.get("reason")) for fault in faults]
+            said = [title] + ["%s: %s" % (fault.get("check"), fault.get("reason")) for fault in faults[:_TOLD]]
+            if len(faults) > _TOLD:
+                said.append("and %d more" % (len(faults) - _TOLD))
             self._nodes[key] = Node(key, kind, list(lines), "\n".join(said), worst(faults))
         return key
 

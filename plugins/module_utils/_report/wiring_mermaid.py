@@ -69,6 +69,8 @@ def label(text: str) -> str:
     """Text that is nothing but text to Mermaid, Markdown and HTML: all that could be more is a numbered entity."""
     # Mermaid breaks lines at a backslash and an n, however they are written: another character looks like one.
     shown = cut(printable(text), _WIDEST, "middle").replace("\\", "\u2216")
+    # It sets formulas between dollars, and icons for fa:fa-NAME, once it has read the entities. The same way out.
+    shown = re.sub(":(?=fa-)", "\u2236", shown.replace("$$", "$\uff04"))
     return re.sub(r"[^A-Za-z0-9 ,()./:+-]|//|(?<=w)\.", _entities, shown)
 
 

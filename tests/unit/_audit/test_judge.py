@@ -235,6 +235,7 @@ def crowd(count: int) -> Row:
         net = host.of(one)
         net["addresses"].append(address(f"fe80::{number + 1:x}/64", "eth0"))
         net["dns"] = dns("192.0.2.53")
+        net["sysctls"].update({f"net.ipv4.conf.eth{key}.proxy_arp": 0 for key in range(50)})
         net["listening"].append(listening("tcp", "0.0.0.0", 80))
         for where in ("0.0.0.0", "::"):
             host.net["published"].append(published(where, 10000 + number, one, own, 80))

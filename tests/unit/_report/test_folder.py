@@ -59,3 +59,21 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path: pathlib.Path) ->
         folder.write("a.md", "one")
     assert folder.changed == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_what_is_no_file_is_replaced_and_not_read(tmp_path: pathlib.Path) -> None:
+    """Reading a pipe would wait for ever, and a device never end."""
+    os.mkfifo(tmp_path / "a.md")
+    (tmp_path / "b.md").symlink_to("/dev/zero")
+    folder = Folder(str(tmp_path), False)
+    for name in ("a.md", "b.md"):
+        folder.write(name, "one")
+        assert (tmp_path / name).is_file() and not (tmp_path / name).is_symlink()
+        assert (tmp_path / name).read_text() == "one"
+
+
+def test_what_a_killed_run_left_is_not_in_the_way(tmp_path: pathlib.Path) -> None:
+    """In a container a run has the process ID of the one before."""
+    (tmp_path / f".a.md.{os.getpid()}").write_text("half")
+    Folder(str(tmp_path), False).write("a.md", "one")
+    assert (tmp_path / "a.md").read_text() == "one"

@@ -206,3 +206,23 @@ def test_what_could_not_be_judged_is_counted() -> None:
     lines = terminal(host.facts(), faults=[fault("RT-003", "high", "not read", host.containers[0], status="unknown")])
     assert "Could not be judged: node (1)." in lines
     assert "FAULTS" not in lines
+
+
+@pytest.mark.parametrize("key", ["name", "kind", "state", "mtu", "master"])
+@pytest.mark.parametrize("where", ["own", "host"])
+def test_nothing_of_a_link_reaches_the_terminal_as_a_command(key: str, where: str) -> None:
+    """A host may send text where a number is due."""
+    host = docker_host()
+    links = host.of(host.containers[0])["links"] if where == "own" else host.host["links"]
+    for link in links:
+        link[key] = "\x1b]0;owned\x07\n\u202e"
+    assert [line for line in terminal(host.facts()) if not line.isprintable()] == []
+
+
+def test_a_link_with_hundreds_of_addresses_does_not_fill_the_terminal() -> None:
+    host = crowded(2)
+    for at in range(500):
+        host.address(host.of(host.containers[0]), "eth0", f"10.{at // 250}.{at % 250}.1/24")
+    lines = terminal(host.facts())
+    assert len(lines) < 40
+    assert any("+496 more" in line for line in lines)

@@ -25,7 +25,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._report.wiring_merma
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.wiring_svg import svg
 
 ODD: list[Any] = [
-    None, 0, -1, 10**400, 1.5, float("nan"), True, "", "\ud800", "x" * 100_000, [], {}, [[]], [None], {"": None}, "net:[1]",
+    None, 0, -1, 10**400, 1.5, float("nan"), float("inf"), True, "", "\ud800", "x" * 100_000, [], {}, [[]], [None], {"": None}, "net:[1]",
 ]  # fmt: skip
 
 

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+import time
 import zlib
 
 import pytest
@@ -13,7 +16,7 @@ from canned import facts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._report.snapshots import Unreadable, facts_of
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.snapshots import Unreadable, bounded, facts_of
 
 
 def packed(value: object) -> bytes:
@@ -46,3 +49,33 @@ def test_a_bomb_is_not_unpacked() -> None:
 def test_no_bytes_raise_anything_else(content: bytes) -> None:
     with pytest.raises(Unreadable):
         facts_of(zlib.compress(content) if content[:1] > b"\x80" else content)
+
+
+def test_what_takes_too_long_ends_in_a_sentence() -> None:
+    before = signal.getsignal(signal.SIGVTALRM)
+    with pytest.raises(Unreadable, match=r"more than 0\.1 seconds"), bounded(0.1):
+        begun = time.process_time()
+        while time.process_time() - begun < 5:
+            pass
+    assert signal.getsignal(signal.SIGVTALRM) == before
+
+
+def test_what_is_done_in_time_is_not_disturbed_later() -> None:
+    with bounded(0.1):
+        pass
+    begun = time.process_time()
+    while time.process_time() - begun < 0.3:
+        pass
+
+
+def test_outside_of_the_main_thread_there_is_no_bound() -> None:
+    done: list[bool] = []
+
+    def work() -> None:
+        with bounded(1):
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]

@@ -82,3 +82,11 @@ def test_a_fault_has_a_look_of_its_own() -> None:
     number = [line for line in text.split("\n") if " --- " in line or " -.- " in line].index(
         next(line for line in text.split("\n") if line.endswith(re.search(r"  (n\d+)\[\"web<br>", text).group(1))))  # type: ignore[union-attr]
     assert f"  linkStyle {number} stroke" in text
+
+
+@pytest.mark.parametrize("text", ["$$x$$", "$$$$$x", "fa:fa-car", "fab:fa-x", "a fa:fa-"])
+def test_text_is_neither_a_formula_nor_an_icon(text: str) -> None:
+    """Mermaid looks for these behind the entities."""
+    shown = re.sub(r"#(\d+);", lambda match: chr(int(match.group(1))), label(text))
+    assert len(shown) == len(text)
+    assert "$$" not in shown and ":fa-" not in shown

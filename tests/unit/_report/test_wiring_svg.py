@@ -124,3 +124,10 @@ def test_a_line_that_passes_a_column_passes_between_its_boxes() -> None:
 
 def test_the_same_wiring_gives_the_same_text() -> None:
     assert svg(drawing(docker_host().facts())) == svg(drawing(docker_host().facts()))
+
+
+def test_a_box_tells_the_first_of_very_many_faults() -> None:
+    host = named("web")
+    faults = [fault("RT-001", "high", "reason %d " % at + "x" * 500, host.containers[0]) for at in range(1000)]
+    text = svg(drawing(host.facts(), faults))
+    assert "and 980 more" in text and len(text) < 30_000
