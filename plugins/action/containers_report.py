@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.path import unfrackpath
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._audit.checks import CHECKS, judge
+from ansible_collections.nsfleet.linux.plugins.module_utils._audit.finding import NOT_APPLICABLE, PASS
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers import (
     LEFT_OUT,
     Choice,
@@ -95,11 +96,11 @@ class ActionModule(ActionBase):
             for name, value in self._task.args.items()
         }
         dummy, options = self.validate_argument_spec(argument_spec=OPTIONS)
-        if options["state"] == "prepared":
-            place = tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary())
-            return dict(result, changed=False, path=place)
         if options["width"] < _NARROWEST:
-            raise AnsibleActionFail(f"containers_report: width must be at least {_NARROWEST}, not {options['width']}")
+            raise AnsibleActionFail(
+                f"containers_report: width must leave at least {_NARROWEST} columns to the tables, and leaves"
+                f" {options['width']}, because Ansible takes some for itself: add {_NARROWEST - options['width']} to it"
+            )
         if options["rows"] < 1:
             raise AnsibleActionFail(f"containers_report: rows must be at least 1, not {options['rows']}")
         if not options["columns"]:
@@ -108,6 +109,9 @@ class ActionModule(ActionBase):
             picked = picks(options["faults"], [check.id for check in CHECKS])
         except ValueError as error:
             raise AnsibleActionFail(f"containers_report: {error}") from error
+        if options["state"] == "prepared":
+            place = tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary())
+            return dict(result, changed=False, path=place)
         reporting = _Reporting(options, picked, (task_vars or {}).get("hostvars"), self._task.check_mode)
         result.update(reporting.run())
         return result
@@ -216,7 +220,7 @@ class _Reporting:
             possible = [check for check in possible if check.id in self._picked]
         if not possible:
             return NONE
-        results = judge(facts, host, [check.id for check in possible])
+        results = judge(facts, host, [check.id for check in possible], without=(PASS, NOT_APPLICABLE))
         return select(t.cast("list[dict[str, t.Any]]", results), self._picked, chosen, self._choice.everything)
 
     def _write_host(self, host: str, report: dict[str, t.Any], drawing: Wiring | None, content: bytes) -> None:

@@ -229,7 +229,7 @@ def test_a_wrong_value_is_refused(play: Play) -> None:
 
 
 @pytest.mark.parametrize("option, value, words", [
-    ("width", 20, "width must be at least 40, not 12"),
+    ("width", 20, "at least 40 columns to the tables, and leaves 12, because Ansible takes some for itself: add 28"),
     ("rows", 0, "rows must be at least 1, not 0"),
 ])
 def test_a_table_that_cannot_be_read_is_refused_in_words(play: Play, option: str, value: int, words: str) -> None:

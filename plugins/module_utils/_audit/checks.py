@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import addresses, bridges, forwarding, leaks, limits, links, mtu, names, ports, routes
 from .finding import (
@@ -32,25 +32,28 @@ def chosen(only: Sequence[str] = ()) -> List[Check]:
     return [check for check in CHECKS if not only or any(fnmatch.fnmatchcase(check.id, one) for one in only)]
 
 
-def judge(facts: Any, host: str, only: Sequence[str] = ()) -> List[Result]:
+def judge(facts: Any, host: str, only: Sequence[str] = (), without: Sequence[str] = ()) -> List[Result]:
     """All verdicts over what C(ns_facts) returned of a host, the most severe first; none of it raises.
 
     What is in order is one C(pass) a check and network. The order is that of severity, container, layer (causes before
-    what they cause), check, object.
+    what they cause), check, object. Those of a status in C(without) are left out: most are passes.
     """
     index = Index(facts)
-    results = [result for check in chosen(only) for result in _results(index, check, host)]
+    results = [
+        _result(check, verdict, network, host) for check in chosen(only)
+        for network, verdict in _judged(index, check) if verdict.status not in without
+    ]
     results.sort(key=lambda one: (_RANK[one["severity"]], one["container"] or "", _LAYER[one["check"]], one["check"],
                                   one["object"], one["reason"]))
     return results
 
 
-def _results(index: Index, check: Check, host: str) -> Iterator[Result]:
+def _judged(index: Index, check: Check) -> Iterator[Tuple[Network, Verdict]]:
     if check.scope == "containers" and not index.complete:
-        yield _result(check, unknown("", "the containers were not read"), index.host, host)
+        yield index.host, unknown("", "the containers were not read")
     for network in _asked(index, check.scope):
         for verdict in _verdicts(index, check, network):
-            yield _result(check, verdict, network, host)
+            yield network, verdict
 
 
 def _asked(index: Index, scope: str) -> List[Network]:

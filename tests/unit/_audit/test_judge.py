@@ -193,6 +193,15 @@ def test_only_the_chosen_checks_are_made(only: list[str], expected: set[str]) ->
     assert {one["check"] for one in judge(simple()[0].facts, "h", only)} == expected
 
 
+def test_passes_may_be_left_out() -> None:
+    whole = WHOLE["docker"]
+    rest = [one for one in judge(whole, "h") if one["status"] not in ("pass", "not_applicable")]
+    assert judge(whole, "h", without=("pass", "not_applicable")) == rest
+    whole = {**whole, "containers": None}
+    rest = [one for one in judge(whole, "h") if one["status"] != "unknown"]
+    assert judge(whole, "h", without=("unknown",)) == rest != []
+
+
 def test_a_shared_network_is_judged_once_and_names_all_who_share_it() -> None:
     host, web = simple()
     host.container("sidecar", inside=web["namespaces"]["net"])
