@@ -18,6 +18,9 @@ from ansible.utils.path import unfrackpath
 from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import unpack
 
 
+_TOLD = ("counts", "complete", "problems", "warnings", "deprecations", "invocation")
+
+
 class ActionModule(ActionBase):
     """Takes the snapshot out of the module's result."""
 
@@ -37,6 +40,8 @@ class ActionModule(ActionBase):
         if result.get("failed") or result.get("skipped"):
             return result
         content = _content(snapshot)
+        # Numbers only, whatever else a host answers.
+        result = {key: value for key, value in result.items() if key in _TOLD}
         result.update(dest=dest, size=len(content), changed=True)
         if not self._task.check_mode:
             _write(dest, content)
