@@ -17,7 +17,6 @@ from ansible.utils.path import unfrackpath
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._snapshot import unpack
 
-
 _TOLD = ("counts", "complete", "problems", "warnings", "deprecations", "invocation")
 
 
