@@ -25,7 +25,7 @@ NETWORKS = 30
 _FORKS = 4
 _FACTS = {"gather_subset": ["namespaces", "containers", "network"]}
 _PRIVATE = {"cmdline": True, "labels": True, "processes": True}
-_CONTAINER = ("mnt", "uts", "ipc", "pid", "net", "cgroup")
+CONTAINER = ("mnt", "uts", "ipc", "pid", "net", "cgroup")
 _PACK = """
 import sys
 sys.path.insert(0, %r)
@@ -95,7 +95,7 @@ def measure(quick: bool) -> str:
         if len(sizes) != hosts:
             raise SystemExit(f"{len(sizes)} snapshots of {hosts} hosts")
     told = f"{hosts} local hosts with {NETWORKS} networks, {_FORKS} forks; a file has {max(sizes) / 1000:.1f} KB."
-    with Wired(100, _CONTAINER):
+    with Wired(100, CONTAINER):
         told += " A host with 100 containers sends %.1f KB." % (sent() / 1000)
     return told + "\n\n" + page.table(["one task", "time", "controller's peak memory"], rows)
 

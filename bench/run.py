@@ -19,7 +19,7 @@ import sys
 
 import page
 
-BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "fleet")
+BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "fleet", "report")
 
 
 def with_ansible() -> None:
