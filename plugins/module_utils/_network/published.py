@@ -12,6 +12,7 @@ from .translations import RANGE, WHAT, Condition, Effort, Span, address_of, span
 _EFFORT = 200      # conditions of one network that are looked at, for each entry that may be kept
 _SPARE = 10        # so many times the rows that may be kept are collected
 
+
 class Target(NamedTuple):
     """Where a port leads to: an address, a container, or both; C(port) None: not known."""
 
