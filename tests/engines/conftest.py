@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +31,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def supervisor() -> Iterator[Supervisor]:
     """The parent of all engines. Fails the tests if an engine left processes behind when it was stopped."""
     # A short path: sockets have 107 bytes. Open, for an engine that runs as nobody.
-    root = Path(tempfile.mkdtemp(prefix="nsft-", dir="/var/tmp"))
+    # Not tempfile's names: they may have an underscore where containerd allows none.
+    root = Path("/var/tmp/nsft-" + secrets.token_hex(4))
+    root.mkdir(mode=0o755)
     root.chmod(0o755)
     started = Supervisor(root)
     yield started
