@@ -16,29 +16,17 @@ from typing import Any
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._network import firewall
 from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import Look
+from ansible_collections.nsfleet.linux.tests.unit.recorded.modules import Loaded
 
 SECONDS = 20
 ICMP = {"echo-request": 8, "destination-unreachable": 1, "packet-too-big": 2}
-
-
-class Ready:
-    """In place of what knows the kernel's modules: says that those of these names are there."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-
-    def ready(self, name: str) -> bool:
-        return not self._names or name in self._names
-
-    def absent(self, name: str) -> bool:
-        return not self.ready(name)
 
 
 def take(most: int = 500, modules: Any = None, root: str = "/proc") -> tuple[Any, list[dict[str, Any]]]:
     """The firewall of the namespace that we are in, and what of it was not seen."""
     look = Look(most, time.monotonic() + SECONDS, root)
     look.names[1] = "lo"
-    return firewall.take(look, modules or Ready()), look.problems.as_list()
+    return firewall.take(look, modules or Loaded()), look.problems.as_list()
 
 
 def load(rules: str) -> None:

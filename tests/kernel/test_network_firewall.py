@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._network import firewall
 from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import Look
+from ansible_collections.nsfleet.linux.tests.unit.recorded.modules import Loaded
 
 NET = namespaces.CLONE_NEWNET
 # Family and type of a chain, and its rules: one of each kind that nft(8) can write on this kernel (which has no queue).
@@ -382,7 +383,7 @@ def test_without_the_module_nothing_is_asked(in_child: Callable[..., Any], monke
             raise AssertionError("a socket was opened")
 
         monkeypatch.setattr(socket, "socket", refuse)
-        return [lab.take(modules=lab.Ready(*names)) for names in (["nothing"], ["nfnetlink"], ["nf_tables"])]
+        return [lab.take(modules=Loaded(*names)) for names in (["nothing"], ["nfnetlink"], ["nf_tables"])]
 
     for found, problems in in_child(inside, NET):
         assert (found["generation"], found["tables"], problems) == (None, [], [])
@@ -393,7 +394,7 @@ def test_who_may_not_ask_is_told(in_child: Callable[..., Any]) -> None:
         # Its rights end where the network is: that belongs to the user namespace above.
         namespaces.unshare(namespaces.CLONE_NEWUSER)
         with pytest.raises(PermissionError):
-            firewall.take(Look(500, time.monotonic() + 5), lab.Ready())  # type: ignore[arg-type]
+            firewall.take(Look(500, time.monotonic() + 5), Loaded())
         return True
 
     assert in_child(inside, NET)

@@ -11,15 +11,13 @@ from __future__ import annotations
 import socket
 import struct
 import subprocess
-import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink_dump import Dump
 from ansible_collections.nsfleet.linux.plugins.module_utils._network import links
-from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import Look
+from ansible_collections.nsfleet.linux.tests.unit.recorded.rtnetlink import always, look
 
 RTM_NEWLINK = 16
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
@@ -77,26 +75,9 @@ def body(index: int, name: str, kind: str = "", data: bytes = b"", *pairs: tuple
     return struct.pack("=BxHiII", 0, hardware, index, 0x1043, 0) + nest(*shared, *pairs)
 
 
-class Crafted:
-    """In place of an rtnetlink socket."""
-
-    def __init__(self, bodies: list[bytes]) -> None:
-        self._bodies = bodies
-
-    def dump(self, kind: int, payload: bytes, parse: Callable[[int, bytes], Any], most: int) -> Dump[Any]:
-        found: Dump[Any] = Dump()
-        found.rows = [row for row in (parse(RTM_NEWLINK, body) for body in self._bodies) if row is not None]
-        return found
-
-    def close(self) -> None:
-        pass
-
-
 def rows(*bodies: bytes) -> list[Any]:
     """The links of such messages."""
-    look = Look(500, time.monotonic() + 5)
-    look._route = Crafted(list(bodies))  # type: ignore[assignment]
-    return links.take(look)
+    return links.take(look(always(RTM_NEWLINK, *bodies), 500))
 
 
 def printed(folder: Path, *bodies: bytes) -> str:

@@ -23,6 +23,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import names
 from ansible_collections.nsfleet.linux.plugins.module_utils._network import sockets
 from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import Look
 from ansible_collections.nsfleet.linux.tests.kernel.holders import in_thread, new_namespace, passing
+from ansible_collections.nsfleet.linux.tests.unit.recorded.modules import Loaded, Unloaded
 
 NET = namespaces.CLONE_NEWNET
 NOBODY = 65534
@@ -34,22 +35,11 @@ SS_WORDS = {
 }
 
 
-class Ready:
-    """Everything may be asked for, or nothing."""
-
-    def __init__(self, answer: bool) -> None:
-        self._answer = answer
-
-    def ready(self, name: str) -> bool:
-        """As it was told."""
-        return self._answer
-
-
 def take(answer: bool = True, most: int = 500) -> Any:
     """Rows, counts and problems where we are."""
     look = Look(most, time.monotonic() + 20)
     look.names = dict(socket.if_nameindex())
-    rows, counts = sockets.take(look, Ready(answer))  # type: ignore[arg-type]
+    rows, counts = sockets.take(look, Loaded() if answer else Unloaded())
     return rows, counts, look.problems.as_list()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorded.modules import Loaded, Unloaded
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import nfnetlink
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink import attribute
@@ -79,22 +80,15 @@ class Answers:
         return self._elements
 
 
-class Ready:
-    def ready(self, _name: str) -> bool:
-        return True
-
-
 def rule(*expressions: bytes) -> dict[int, bytes]:
     return {1: T, 2: C, 3: struct.pack(">Q", 9), 4: b"".join(expressions)}
 
 
 def take(answers: Answers, root: Path, most: int = 500) -> tuple[Any, list[dict[str, Any]]]:
     look = Look(most, time.monotonic() + 20, str(root))
-    kept, firewall.nft.Nftables = firewall.nft.Nftables, answers  # type: ignore[assignment, misc]
-    try:
-        return firewall.take(look, Ready()), look.problems.as_list()  # type: ignore[arg-type]
-    finally:
-        firewall.nft.Nftables = kept  # type: ignore[misc]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firewall.nft, "Nftables", answers)
+        return firewall.take(look, Loaded()), look.problems.as_list()
 
 
 def test_a_map_before_accept_is_read(tmp_path: Path) -> None:
@@ -166,19 +160,6 @@ def test_any_answers_raise_nothing(tables: Any, chains: Any, rules: Any) -> None
     assert found["rules"] == (len(rules) if tables else 0)
 
 
-class Unloaded:
-    """What was not loaded; C(known): and is known not to be."""
-
-    def __init__(self, known: bool) -> None:
-        self._known = known
-
-    def ready(self, _name: str) -> bool:
-        return False
-
-    def absent(self, _name: str) -> bool:
-        return self._known
-
-
 @pytest.mark.parametrize("known, problems", [
     (True, []),
     (False, [{"what": "firewall", "reason": "unsupported: nobody can tell whether nf_tables is loaded", "count": 1}]),
@@ -187,5 +168,5 @@ def test_an_empty_firewall_is_told_as_such_only_where_that_is_known(
     tmp_path: Path, known: bool, problems: list[dict[str, Any]],
 ) -> None:
     look = Look(500, time.monotonic() + 5, str(tmp_path))
-    assert firewall.take(look, Unloaded(known))["tables"] == []  # type: ignore[arg-type]
+    assert firewall.take(look, Unloaded(known=known))["tables"] == []
     assert look.problems.as_list() == problems

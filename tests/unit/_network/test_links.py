@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import rtnetlink_link as kernel
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink import attribute
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink_dump import Dump
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink_dump import Dump, Netlink
 from ansible_collections.nsfleet.linux.plugins.module_utils._network import links
 from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import CHANGED, Look
 
@@ -35,7 +35,7 @@ def of_kind(kind: str, data: bytes = b"") -> tuple[int, bytes]:
     return LINKINFO | 0x8000, attribute(1, kind.encode() + b"\0") + attribute(2 | 0x8000, data)
 
 
-class Answers:
+class Answers(Netlink):
     """In place of an rtnetlink socket: what each attempt at a dump gives, one after another."""
 
     def __init__(self, *attempts: list[tuple[int, bytes]], changed: bool = False) -> None:
@@ -56,7 +56,7 @@ class Answers:
 
 def look_at(answers: Answers, most: int = 500) -> tuple[list[Any], Look]:
     look = Look(most, time.monotonic() + 5)
-    look._route = answers  # type: ignore[assignment]
+    look._route = answers
     return links.take(look), look
 
 

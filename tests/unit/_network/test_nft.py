@@ -194,7 +194,8 @@ def nat_target(name: str, revision: int, family: int) -> dict[str, Any]:
     (found,) = told(xt("target", name, revision, info.ljust(len(info) + -len(info) % 8, b"\0")), family=family)
     assert found.complete
     assert found.name == name.lower()
-    return found.to  # type: ignore[no-any-return]
+    to: dict[str, Any] = found.to
+    return to
 
 
 @pytest.mark.parametrize(("name", "revision", "family"), [

@@ -86,14 +86,14 @@ def test_who_is_root_by_a_setuid_program_is_not_root(host: Host, uids: str) -> N
     assert [proxy.uid for proxy in found(host)] == [1000]
 
 
-def test_who_lets_us_wait_is_asked_once(host: Host) -> None:
+def test_who_lets_us_wait_is_asked_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     for pid in (7, 8, 9):
         host.process(pid, uids="1000\t1000\t1000\t1000")
     host.process(10)
     files = Files()
     # The command lines of this machine's /proc come from the reader, whose deadline has passed here.
-    host.scan.proc.root, statuses = "/proc", Proc(host.scan.proc.root).status
-    host.scan.proc.status = statuses  # type: ignore[method-assign]
+    monkeypatch.setattr(host.scan.proc, "status", Proc(host.scan.proc.root).status)
+    host.scan.proc.root = "/proc"
     assert found(host, files=files) == []
     assert files.asked == ["/proc/7/cmdline", "/proc/10/cmdline"]
     assert host.scan.problems.as_list() == [{"what": "proxies", "reason": "timed out", "count": 2}]

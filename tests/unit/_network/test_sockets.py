@@ -19,6 +19,7 @@ from typing import Any, Iterator
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from recorded.modules import Loaded, Unloaded
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import proc_net, sock_diag
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink import attribute
@@ -29,25 +30,6 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._network.look import
 HEAD_UNIX = b"Num       RefCount Protocol Flags    Type St Inode Path\n"
 HEAD_INET = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 HEAD_PACKET = b"sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n"
-
-
-class Loaded:
-    """All modules that are named, or all that there are."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-
-    def ready(self, name: str) -> bool:
-        """Whether it is among them."""
-        return not self._names or name in self._names
-
-
-class Unloaded:
-    """No module at all."""
-
-    def ready(self, name: str) -> bool:
-        """It is not."""
-        return False
 
 
 def inet(state: int, address: str = "127.0.0.1", port: int = 80, queues: tuple[int, int] = (0, 0), inode: int = 1,
@@ -284,7 +266,7 @@ def test_what_is_not_loaded_is_not_asked_for(
     kernel = Kernel({})
     monkeypatch.setattr(sockets, "Netlink", kernel)
     names = {"inet_diag", "tcp_diag", "udp_diag", "raw_diag", "af_packet_diag", "unix_diag"} - {module}
-    sockets.take(Look(500, time.monotonic() + 10, str(tmp_path)), Loaded(*names))  # type: ignore[arg-type]
+    sockets.take(Look(500, time.monotonic() + 10, str(tmp_path)), Loaded(*names))
     every = {(0, 6), (2, 17), (10, 17), (2, 255), (10, 255), (17, 0), (1, 0)}
     assert set(kernel.asked) == every - lost
 
@@ -383,7 +365,7 @@ def test_time_is_up_while_reading(read: Any, monkeypatch: pytest.MonkeyPatch, tm
     folder.mkdir(parents=True)
     (folder / "tcp").write_bytes(HEAD_INET + listener(80))
     look = Look(500, -math.inf, str(tmp_path))
-    sockets.take(look, Unloaded())  # type: ignore[arg-type]
+    sockets.take(look, Unloaded())
     assert look.problems.as_list() == [{"what": "sockets", "reason": "timed out", "count": 1}]
 
 
@@ -431,7 +413,7 @@ def test_any_answer_leaves_rows_of_the_right_form(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         kernel = Kernel({key: [body] for key in ((0, 6), (2, 17), (10, 17), (2, 255), (17, 0))})
         patch.setattr(sockets, "Netlink", kernel)
-        rows, counts = sockets.take(Look(10, time.monotonic() + 10, "/nowhere"), Loaded())  # type: ignore[arg-type]
+        rows, counts = sockets.take(Look(10, time.monotonic() + 10, "/nowhere"), Loaded())
     for row in rows:
         assert isinstance(row["queue"] or 0, int) and isinstance(row["inode"], int)
     assert all(count > 0 for states in counts.values() for count in states.values())

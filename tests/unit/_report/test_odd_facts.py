@@ -49,8 +49,8 @@ def test_nothing_unforeseen_is_raised(seed: int) -> None:
     for container, key in chance.sample(places(facts), chance.choice((1, 3, 30))):
         container[key] = chance.choice(ODD)
     with contextlib.suppress(*_ODD):
-        faults = [fault("RT-001", "high", "odd"), *judge(facts, "node")]
-        found = report(facts, faults)  # type: ignore[arg-type]
+        faults: list[dict[str, Any]] = [fault("RT-001", "high", "odd"), *map(dict, judge(facts, "node"))]
+        found = report(facts, faults)
         entries = [entry(found, ["json", "markdown", "svg"])]
         index(entries)
         index_markdown(entries, ["markdown"])

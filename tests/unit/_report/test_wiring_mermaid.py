@@ -79,8 +79,9 @@ def test_a_fault_has_a_look_of_its_own() -> None:
     text, dummy = mermaid(drawing(host.facts(), [fault("LNK-003", "high", "down", host.containers[0], object="eth0")]))
     checked(text)
     assert text.count(":::fault") == 1
-    number = [line for line in text.split("\n") if " --- " in line or " -.- " in line].index(
-        next(line for line in text.split("\n") if line.endswith(re.search(r"  (n\d+)\[\"web<br>", text).group(1))))  # type: ignore[union-attr]
+    (web,) = re.findall(r"  (n\d+)\[\"web<br>", text)
+    wires = [line for line in text.split("\n") if " --- " in line or " -.- " in line]
+    number = next(at for at, line in enumerate(wires) if line.endswith(web))
     assert f"  linkStyle {number} stroke" in text
 
 

@@ -95,7 +95,10 @@ def test_a_fault_is_red_and_told_by_the_pointer() -> None:
     host = docker_host()
     faults = [fault("RT-001", "high", "no <default> route", host.containers[0])]
     root = checked(svg(drawing(host.facts(), faults)))
-    (group,) = [group for group in root.iter(SVG + "g") if "fault" in str(group.find(SVG + "rect").get("class"))]  # type: ignore[union-attr]
+    (group,) = [
+        group for group in root.iter(SVG + "g")
+        if any("fault" in str(box.get("class")) for box in group.findall(SVG + "rect"))
+    ]
     assert str(group.findtext(SVG + "title")).endswith("RT-001: no <default> route")
 
 
