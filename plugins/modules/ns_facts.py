@@ -19,9 +19,9 @@ description:
   - Needs Python and a Linux kernel on the managed host and nothing else. No engine's API, socket or
     command line tool is used, and nothing
     has to be inside the containers.
-  - Whatever could not be seen is counted in RV(ansible_facts.namespaces.problems). The module does not
+  - What could not be seen is counted in RV(ansible_facts.namespaces.problems). The module does not
     fail because of it.
-  - Without root it returns what the kernel lets the user see.
+  - Without root it returns what the kernel shows to the user.
 extends_documentation_fragment:
   - nsfleet.linux._attributes
   - nsfleet.linux._attributes.facts
@@ -29,7 +29,7 @@ extends_documentation_fragment:
   - nsfleet.linux._attributes.action_group
   - nsfleet.linux._facts
 notes:
-  - Process IDs are as the module sees them, which is in the PID namespace of the connection's user.
+  - Process IDs are those of the module's PID namespace.
   - Facts may be cached by Ansible, and process IDs are used again. Compare
     RV(ansible_facts.namespaces.boot_id) and the C(start_time)
     of a process before you rely on an old ID.

@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import files, libc
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import files, libc, memfd
 from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_of, since
 
 
@@ -208,7 +208,7 @@ def test_close_range_marks_on_a_kernel_that_knows_no_cloexec(
     monkeypatch: pytest.MonkeyPatch, in_child: Callable[..., Any]
 ) -> None:
     # 5.9 and 5.10 answer EINVAL to the flag.
-    monkeypatch.setattr(files, "syscall", interrupted([errno.EINVAL]))
+    monkeypatch.setattr(memfd, "syscall", interrupted([errno.EINVAL]))
 
     def look() -> bool:
         os.dup2(0, 150)
@@ -242,40 +242,40 @@ def test_without_close_range_and_proc_it_is_refused(absent: Callable[[str], None
 
 
 def test_a_sealed_memory_file_cannot_be_written() -> None:
-    fd = files.memfd_create("nsfleet")
+    fd = memfd.memfd_create("nsfleet")
     assert not os.get_inheritable(fd)
     os.write(fd, b"program")
-    files.seal(fd, files.F_SEAL_SEAL | files.F_SEAL_SHRINK | files.F_SEAL_GROW | files.F_SEAL_WRITE)
-    assert files.seals_of(fd) == 0xF
+    memfd.seal(fd, memfd.F_SEAL_SEAL | memfd.F_SEAL_SHRINK | memfd.F_SEAL_GROW | memfd.F_SEAL_WRITE)
+    assert memfd.seals_of(fd) == 0xF
     assert errno_of(os.pwrite, fd, b"x", 0) == errno.EPERM
-    assert errno_of(files.seal, fd, files.F_SEAL_WRITE) == errno.EPERM
+    assert errno_of(memfd.seal, fd, memfd.F_SEAL_WRITE) == errno.EPERM
     os.close(fd)
 
 
 def test_write_is_not_sealed_while_it_is_mapped() -> None:
-    fd = files.memfd_create("nsfleet")
+    fd = memfd.memfd_create("nsfleet")
     os.ftruncate(fd, 4096)
     with mmap.mmap(fd, 4096):
-        assert errno_of(files.seal, fd, files.F_SEAL_WRITE) == errno.EBUSY
+        assert errno_of(memfd.seal, fd, memfd.F_SEAL_WRITE) == errno.EBUSY
     os.close(fd)
 
 
 def test_what_cannot_be_sealed_is_einval_and_not_a_lack() -> None:
     with open(os.devnull, "w") as null:
-        assert errno_of(files.seal, null.fileno(), files.F_SEAL_SEAL) == errno.EINVAL
+        assert errno_of(memfd.seal, null.fileno(), memfd.F_SEAL_SEAL) == errno.EINVAL
 
 
 def test_an_unknown_seal_is_a_lack() -> None:
-    fd = files.memfd_create("nsfleet")
+    fd = memfd.memfd_create("nsfleet")
     with pytest.raises(libc.KernelLacks, match="seals 0x40000000"):
-        files.seal(fd, 1 << 30)
+        memfd.seal(fd, 1 << 30)
     os.close(fd)
 
 
 @since(6, 3)
 def test_noexec_seal_takes_the_right_to_execute_for_good() -> None:
-    fd = files.memfd_create("nsfleet", files.MFD_CLOEXEC | files.MFD_NOEXEC_SEAL)
-    assert files.seals_of(fd) & files.F_SEAL_EXEC
+    fd = memfd.memfd_create("nsfleet", memfd.MFD_CLOEXEC | memfd.MFD_NOEXEC_SEAL)
+    assert memfd.seals_of(fd) & memfd.F_SEAL_EXEC
     assert os.fstat(fd).st_mode & 0o111 == 0
     assert errno_of(os.fchmod, fd, 0o755) == errno.EPERM
     os.close(fd)
@@ -283,22 +283,22 @@ def test_noexec_seal_takes_the_right_to_execute_for_good() -> None:
 
 @since(6, 3)
 def test_a_memory_file_that_may_be_executed_says_so() -> None:
-    fd = files.memfd_create("nsfleet", files.MFD_CLOEXEC | files.MFD_EXEC)
+    fd = memfd.memfd_create("nsfleet", memfd.MFD_CLOEXEC | memfd.MFD_EXEC)
     assert os.fstat(fd).st_mode & 0o111
     os.close(fd)
 
 
 def test_a_kernel_without_the_flags_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "syscall", interrupted([errno.EINVAL]))
+    monkeypatch.setattr(memfd, "syscall", interrupted([errno.EINVAL]))
     with pytest.raises(libc.KernelLacks, match=r"\(Linux 6.3"):
-        files.memfd_create("nsfleet", files.MFD_EXEC)
+        memfd.memfd_create("nsfleet", memfd.MFD_EXEC)
 
 
 def test_a_name_that_is_too_long_is_einval_and_not_a_lack() -> None:
-    assert errno_of(files.memfd_create, "n" * 250, files.MFD_CLOEXEC | files.MFD_EXEC) == errno.EINVAL
+    assert errno_of(memfd.memfd_create, "n" * 250, memfd.MFD_CLOEXEC | memfd.MFD_EXEC) == errno.EINVAL
 
 
 def test_a_kernel_without_memfd_create_is_typed(absent: Callable[[str], None]) -> None:
     absent("memfd_create")
     with pytest.raises(libc.KernelLacks, match=r"no memfd_create \(Linux 3.17"):
-        files.memfd_create("nsfleet")
+        memfd.memfd_create("nsfleet")

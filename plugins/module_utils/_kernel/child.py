@@ -79,6 +79,10 @@ class Child:
         """How many seconds the next request has."""
         return max(0.0, min(self._timeout, self._until - time.monotonic()))
 
+    def line(self) -> int:
+        """The descriptor that C(prepare) must leave open."""
+        return -1 if self._line is None else self._line.fileno()
+
     def ask(self, what: bytes, body: bytes = b"", descriptor: int | None = None) -> tuple[bytes, int | None]:
         """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer.
 
@@ -129,6 +133,7 @@ class Child:
                 ours.close()
                 set_pdeathsig(signal.SIGKILL)
                 leave_streams((theirs.fileno(),))
+                self._line = theirs
                 _serve(theirs, self._prepare())
             finally:
                 os._exit(0)

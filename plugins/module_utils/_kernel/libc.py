@@ -13,33 +13,22 @@ from typing import Any, Callable, Union
 
 Path = Union[str, bytes, "os.PathLike[str]"]
 
-# name: (x86_64, aarch64, first Linux). Sources: arch/x86/entry/syscalls/syscall_64.tbl and, for aarch64,
-# include/uapi/asm-generic/unistd.h (scripts/syscall.tbl since 6.11). From 424 on all machines share the numbers.
+# Name, x86_64, aarch64, first Linux. Sources: arch/x86/entry/syscalls/syscall_64.tbl, and for aarch64
+# include/uapi/asm-generic/unistd.h (scripts/syscall.tbl since 6.11). From 424 on the numbers are the same.
+_CALLS = """
+capget 125 90 2.2  capset 126 91 2.2  pivot_root 155 41 2.4
+prctl 157 167 2.2  mount 165 40 1.0  umount2 166 39 2.2  mq_getsetattr 245 185 2.6.6  unshare 272 97 2.6.16
+perf_event_open 298 241 2.6.31
+name_to_handle_at 303 264 2.6.39  open_by_handle_at 304 265 2.6.39  setns 308 268 3.0  kcmp 312 272 3.5
+seccomp 317 277 3.17  memfd_create 319 279 3.17  pidfd_send_signal 424 424 5.1  open_tree 428 428 5.2
+move_mount 429 429 5.2  fsopen 430 430 5.2  fsconfig 431 431 5.2  fsmount 432 432 5.2  pidfd_open 434 434 5.3
+clone3 435 435 5.3  close_range 436 436 5.9  openat2 437 437 5.6  pidfd_getfd 438 438 5.6  mount_setattr 442 442 5.12
+landlock_create_ruleset 444 444 5.13  landlock_add_rule 445 445 5.13  landlock_restrict_self 446 446 5.13
+statmount 457 457 6.8  listmount 458 458 6.8  listns 470 470 6.19
+"""
 CALLS: dict[str, tuple[int, int, str]] = {
-    "capget": (125, 90, "2.2"),
-    "capset": (126, 91, "2.2"),
-    "pivot_root": (155, 41, "2.4"),
-    "prctl": (157, 167, "2.2"),
-    "mount": (165, 40, "1.0"),
-    "umount2": (166, 39, "2.2"),
-    "unshare": (272, 97, "2.6.16"),
-    "name_to_handle_at": (303, 264, "2.6.39"),
-    "open_by_handle_at": (304, 265, "2.6.39"),
-    "setns": (308, 268, "3.0"),
-    "kcmp": (312, 272, "3.5"),
-    "memfd_create": (319, 279, "3.17"),
-    "pidfd_send_signal": (424, 424, "5.1"),
-    "open_tree": (428, 428, "5.2"),
-    "move_mount": (429, 429, "5.2"),
-    "pidfd_open": (434, 434, "5.3"),
-    "clone3": (435, 435, "5.3"),
-    "close_range": (436, 436, "5.9"),
-    "openat2": (437, 437, "5.6"),
-    "pidfd_getfd": (438, 438, "5.6"),
-    "mount_setattr": (442, 442, "5.12"),
-    "statmount": (457, 457, "6.8"),
-    "listmount": (458, 458, "6.8"),
-    "listns": (470, 470, "6.19"),
+    name: (int(x86_64), int(aarch64), since)
+    for name, x86_64, aarch64, since in zip(*[iter(_CALLS.split())] * 4)
 }
 
 

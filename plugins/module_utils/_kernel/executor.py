@@ -1,0 +1,347 @@
+"""A process that makes the system calls it is told, one after another, and nothing else.
+
+What joins a container must not be Python: the container's processes may get at the file that is executed
+(C(#!/proc/self/exe), CVE-2019-5736), and with CAP_SYS_PTRACE at its memory. So it is a program of 200 bytes, which has
+nothing in it: a socket brings it the numbers and arguments of system calls, and takes their results back. It lies in
+a sealed memory file that has no mode, so that nobody can execute or change it a second time. Its environment is empty.
+
+The programs are tests/unit/_kernel/executor_x86_64.s and executor_aarch64.s.
+"""
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import struct
+import time
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+
+from .files import HIGHEST_FD
+from .libc import KernelLacks, failure, number
+from .memfd import (
+    F_SEAL_EXEC,
+    F_SEAL_GROW,
+    F_SEAL_SEAL,
+    F_SEAL_SHRINK,
+    F_SEAL_WRITE,
+    MFD_ALLOW_SEALING,
+    MFD_CLOEXEC,
+    MFD_EXEC,
+    memfd_create,
+    seal,
+)
+from .pipes import duplicate
+
+# By the machine's name: e_machine (elf(5)) and the code.
+_PROGRAMS: Dict[str, Tuple[int, str]] = {
+    "x86_64": (62, """
+        bb00008000ba180000004889dee898000000488b13488d7318e88c0000004c8d6318498b04244885c0784a498b7c2408498b742410498b54
+        24184d8b5424204d8b4424284d8b4c24300f0549890424498b542438483d01f0ffff73144885c07509f6c20274044983c4404983c440ebb2
+        f6c20175f5bf030000004889de488b530841ba004000004531c04531c9b82c0000000f05483b43080f8467ffffffbf01000000b8e7000000
+        0f054989d5bf0300000041ba000100004531c04531c9b82d0000000f054c39e875d4c3"""),
+    "aarch64": (183, """
+        1310a0d2e10313aa020380d223000094620240f9616200912000009474620091880240f9e801f8b7808640a9828e41a9849642a9010000d4
+        800200f9891e40f91ffc3fb1c2000054600000b5490008369402019194020191f2ffff17c9ff0737600080d2e10313aa620640f9030088d2
+        e4031faae5031faac81980d2010000d4620640f91f0002ebe0fbff54200080d2c80b80d2010000d4f50302aa600080d2032080d2e4031faa
+        e5031faae81980d2010000d41f0015eba1feff54c0035fd6"""),
+}
+# What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
+_CALLS = """
+read 0 63  write 1 64  close 3 57  clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166
+setsid 112 157  setgroups 116 159  setresuid 117 147  setresgid 119 149  chroot 161 51  keyctl 250 219  openat 257 56
+mkdirat 258 34  mknodat 259 33  dup3 292 24  prlimit64 302 261
+"""
+_TEXT, _DATA = 0x400000, 0x800000  # addresses
+_ROOM = 4 << 20                    # bytes of data: arguments and environment may have 2 MiB
+_ALIGN = 0x10000                   # the largest page of aarch64
+_HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unused
+_STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
+_END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
+_GO_ON, _CHILD = 1, 2              # flags: also after an error; the child of a fork leaves out the next step
+_LINE = 3                          # the program's end of the socket
+FIRST = 4
+_CLONE_PARENT = 0x8000
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_F_SETFD, _FD_CLOEXEC = 2, 1
+_PLACES = ("/run", "/dev/shm", "/tmp", "/var/tmp")
+
+
+class Block(NamedTuple):
+    """Memory: C(content), in which the words at the offsets C(links) are made to point to other blocks."""
+
+    content: bytes
+    links: Mapping[int, Union[bytes, Block]] = {}
+
+
+Argument = Union[int, bytes, Block, None]
+
+
+class Step(NamedTuple):
+    """A system call by its name; bytes go as a pointer to them, with a NUL behind. C(go_on): an error is no end."""
+
+    call: str
+    arguments: Tuple[Argument, ...] = ()
+    go_on: bool = False
+
+
+def step(call: str, *arguments: Argument, go_on: bool = False) -> Step:
+    """A step, written as a call."""
+    return Step(call, arguments, go_on)
+
+
+def strings(texts: Sequence[bytes]) -> Block:
+    """An array of pointers to strings with a null pointer at its end, as execve(2) takes it."""
+    return Block(bytes(8 * len(texts) + 8), {8 * at: text for at, text in enumerate(texts)})
+
+
+def call_number(name: str) -> int:
+    """The system call's number on this machine. Raises KernelLacks for a machine whose numbers are not recorded."""
+    words = _CALLS.split()
+    if name not in words:
+        return number(name)
+    column = {"x86_64": 1, "aarch64": 2, "aarch64_be": 2}.get(os.uname().machine)
+    if column is None:
+        raise KernelLacks("%s known to this collection on %s" % (name, os.uname().machine))
+    return int(words[words.index(name) + column])
+
+
+def program(machine: str) -> bytes:
+    """The ELF file for a machine as os.uname() names it. Raises KernelLacks for one that has none."""
+    try:
+        kind, code = _PROGRAMS[machine]
+    except KeyError:
+        raise KernelLacks("program to enter namespaces with for %s" % machine) from None
+    text = bytes.fromhex("".join(code.split()))
+    size = 64 + 3 * 56 + len(text)
+    start = _TEXT + 64 + 3 * 56
+    head = struct.pack("=16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, kind, 1, start, 64, 0, 0, 64, 56, 3, 0, 0, 0)
+    # Code that cannot be written to, data and a stack that cannot be executed.
+    segments = struct.pack("=IIQQQQQQ", 1, 5, 0, _TEXT, _TEXT, size, size, _ALIGN)
+    segments += struct.pack("=IIQQQQQQ", 1, 6, 0, _DATA, _DATA, 16, _ROOM, _ALIGN)
+    segments += struct.pack("=IIQQQQQQ", 0x6474E551, 6, 0, 0, 0, 0, 0, 16)
+    return head + segments + text
+
+
+class Executor:
+    """The process. C(streams): the descriptors that it has as its standard input, output and error.
+
+    C(descriptors) are others that it needs for its work; the first has the number FIRST there. It has no more, and
+    C(close_descriptors) leaves it with its streams. C(pid) is a child of ours: the caller waits for it (or for what it
+    forks) and reads its streams. Calls raise OSError as the kernel answered, TimeoutError when there is no answer
+    before C(until), ConnectionError when it has died.
+    """
+
+    def __init__(self, streams: Tuple[int, int, int], until: float, descriptors: Sequence[int] = ()) -> None:
+        self.until = until
+        made = _image()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Numbers that are not among those which they are going to have.
+        image, *copies = [duplicate(fd, 64) for fd in (made, *streams, theirs.fileno(), *descriptors)]
+        try:
+            self.pid = os.posix_spawn(
+                "/proc/self/fd/%d" % image, [b"nsfleet"], {},
+                file_actions=[(os.POSIX_SPAWN_DUP2, copy, at) for at, copy in enumerate(copies)],
+                setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            # From now on nobody can execute it again, and with the seal nobody can give it back its mode.
+            os.fchmod(image, 0)
+            try:
+                seal(image, F_SEAL_EXEC | F_SEAL_SEAL)
+            except (KernelLacks, OSError):
+                pass  # before 6.3, or no memory file: who gives it a mode again executes a program without orders
+            for descriptor in (made, image, *copies):
+                os.close(descriptor)
+            theirs.close()
+        self._line = ours
+        self.calls(
+            step("fcntl", _LINE, _F_SETFD, _FD_CLOEXEC), step("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0),
+            step("setsid"),
+        )
+        self.close_descriptors(FIRST + len(descriptors))
+
+    def close_descriptors(self, first: int = FIRST) -> None:
+        """Close those from C(first) on. Only as long as /proc/PID of the process can be read, before Linux 5.9."""
+        try:
+            self.call("close_range", first, HIGHEST_FD, 0)
+        except KernelLacks:
+            for name in os.listdir("/proc/%d/fd" % self.pid):
+                if int(name) >= first:
+                    self.call("close", int(name))
+
+    def call(self, name: str, *arguments: Argument) -> int:
+        """One system call and its result."""
+        return self.calls(step(name, *arguments))[0]
+
+    def calls(self, *steps: Step) -> List[int]:
+        """System calls in order, up to the first that fails; results, -errno for a failed one that may fail."""
+        message = _message(steps, False)
+        self._send(message)
+        return self._results(steps, self._reply(message))
+
+    def execute(self, path: bytes, argv: Sequence[bytes], environment: Sequence[bytes], fork: bool,
+                before: Sequence[Step] = ()) -> int:
+        """Execute a file: in this process, or (C(fork)) in a new one, a child of ours too; its pid.
+
+        C(before) is done by the one that executes. Raises OSError when any of it, or the execution, fails: then
+        nothing has been executed and the process is gone. The process ends with ours, as far as the kernel allows.
+        """
+        steps = [
+            *before, step("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+            step("execve", path, strings(argv), strings(environment)),
+        ]
+        pid = self.pid
+        try:
+            if not fork:
+                message = _message(steps, False)
+                self._send(message)
+                self._executed(steps, message)
+                return pid
+            steps = [step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), step("end"), *steps]
+            message = _message(steps, True)
+            self._send(message)
+            reply = self._reply(message)
+            failed = None
+            if _STEP.unpack_from(reply, _HEAD.size)[0] == 0:
+                # The child failed before its parent had answered.
+                failed, reply = reply, self._reply(message)
+            pid = self._results(steps[:1], reply)[0]
+            # It is done; as long as it is there the end of the line cannot be seen.
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = pid
+            if failed is None:
+                self._executed(steps, message)
+            else:
+                self._results(steps, failed)
+            return pid
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._line.close()
+
+    def close(self) -> None:
+        """End the process, where it has executed nothing."""
+        self._line.close()
+        if self.pid:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+            self.pid = 0
+
+    def _executed(self, steps: Sequence[Step], message: bytes) -> None:
+        try:
+            reply = self._reply(message)
+        except ConnectionError:
+            return  # closed on execution
+        self._results(steps, reply)
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._line.settimeout(self._left())
+            self._line.sendall(message)
+        except socket.timeout:
+            raise TimeoutError(errno.ETIMEDOUT, "no answer from the process that enters") from None
+
+    def _reply(self, message: bytes) -> bytes:
+        size = _HEAD.unpack_from(message)[1]
+        chunks: List[bytes] = []
+        while size:
+            try:
+                self._line.settimeout(self._left())
+                chunk = self._line.recv(size)
+            except socket.timeout:
+                raise TimeoutError(errno.ETIMEDOUT, "no answer from the process that enters") from None
+            if not chunk:
+                raise ConnectionResetError(errno.ECONNRESET, "the process that enters has ended")
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)
+
+    def _left(self) -> float:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(errno.ETIMEDOUT, "no time left to enter")
+        return left
+
+    @staticmethod
+    def _results(steps: Sequence[Step], reply: bytes) -> List[int]:
+        results: List[int] = []
+        for at, wanted in enumerate(steps):
+            if wanted.call == "end":
+                continue
+            result = _STEP.unpack_from(reply, _HEAD.size + at * _STEP.size)[0]
+            if -4096 < result < 0 and not wanted.go_on:
+                raise failure(wanted.call, -result)
+            results.append(result)
+        return results
+
+
+def _message(steps: Sequence[Step], fork: bool) -> bytes:
+    """What the process is sent: head, steps, and all that their arguments point to."""
+    reply = _HEAD.size + (len(steps) + 1) * _STEP.size
+    memory = bytearray(reply)
+
+    def place(block: Union[bytes, Block]) -> int:
+        if isinstance(block, bytes):
+            block = Block(block + b"\0")
+        links = {offset: place(target) for offset, target in block.links.items()}
+        memory.extend(bytes(-len(memory) % 8))
+        at = len(memory)
+        memory.extend(block.content)
+        for offset, address in links.items():
+            struct.pack_into("=Q", memory, at + offset, address)
+        return _DATA + at
+
+    for at, wanted in enumerate(steps):
+        packed = _END
+        if wanted.call != "end":
+            words = [place(argument) if isinstance(argument, (bytes, Block)) else (argument or 0) & (1 << 64) - 1
+                     for argument in wanted.arguments]
+            words += [0] * (6 - len(words))
+            flags = (_GO_ON if wanted.go_on else 0) | (_CHILD if fork and not at else 0)
+            packed = _STEP.pack(call_number(wanted.call), *words, flags)
+        memory[_HEAD.size + at * _STEP.size:_HEAD.size + (at + 1) * _STEP.size] = packed
+    memory[reply - _STEP.size:reply] = _END
+    if len(memory) > _ROOM:
+        raise failure("execve", errno.E2BIG)
+    _HEAD.pack_into(memory, 0, len(memory) - _HEAD.size, reply, 0)
+    return bytes(memory)
+
+
+def _image() -> int:
+    """A descriptor of the program in a file that nobody else can find."""
+    content = program(os.uname().machine)
+    try:
+        try:
+            image = memfd_create("nsfleet", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
+        except KernelLacks:
+            image = memfd_create("nsfleet")
+        os.write(image, content)
+        seal(image, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+        return image
+    except PermissionError as error:
+        # vm.memfd_noexec=2: memory files that can be executed are forbidden.
+        refusal = error
+    for place in _PLACES:
+        try:
+            written = os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o500)
+        except OSError:
+            continue
+        try:
+            os.write(written, content)
+            # Not executed while somebody has it open to write.
+            image = os.open("/proc/self/fd/%d" % written, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(written)
+        if not os.fstatvfs(image).f_flag & os.ST_NOEXEC:
+            return image
+        os.close(image)
+    raise refusal
