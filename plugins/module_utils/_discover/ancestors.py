@@ -103,8 +103,7 @@ def _read_record(scan: Scan, namespace: Namespace, descriptor: int) -> None:
             namespace.owner_uid = nsfs.owner_uid(descriptor)
         except OSError as error:
             scan.problems.error("owners of namespaces", error)
-    if namespace.type == "net":
-        scan.keep(namespace.name, descriptor)
+    scan.keep(namespace.name, descriptor)
     if namespace.type == "net" and scan.route is not None:
         try:
             namespace.nsid = scan.route.nsid(descriptor)

@@ -81,6 +81,8 @@ class Scan:
         self.route: Route | None = None
         # Descriptors of network namespaces that no path of /proc leads to, None where they are not looked at later.
         self.kept: dict[str, int] | None = None
+        # The only one to keep, of any type.
+        self.sought: str | None = None
         # Names whose kernel record (id, owner, parent) was read, so that it is read only once.
         self.described: dict[str, bool] = {}
         self._pins: dict[str, dict[tuple[object, ...], Pin]] = {}
@@ -121,7 +123,9 @@ class Scan:
 
     def keep(self, name: str, descriptor: int) -> None:
         """Keep a copy of a descriptor, where that is wanted and no path leads to the namespace."""
-        if self.kept is not None and name not in self.ways and len(self.kept) < _MOST_KEPT:
+        if self.kept is None or name in self.ways or len(self.kept) >= _MOST_KEPT:
+            return
+        if name == self.sought or self.sought is None and name.startswith("net:"):
             self.kept[name] = os.dup(descriptor)
 
     def finish_pins(self) -> None:

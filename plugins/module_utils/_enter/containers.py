@@ -1,0 +1,87 @@
+"""Which containers run here, and where we and the host are: all that choosing a target needs, and no more."""
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+from .._discover.scan import Clock, Scan, host_names, own_names
+from .._kernel.proc import GONE, Proc
+from .._model.inventory import TYPES, Container, Problems, Process
+
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
+
+
+@dataclass
+class Look:
+    """One moment of a host. C(own), C(host): names of namespaces by type; C(problems): what was not seen."""
+
+    containers: list[Container] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
+    host: dict[str, str] = field(default_factory=dict)
+    problems: Problems = field(default_factory=Problems)
+
+
+def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
+    """Every container; what is not seen by C(until) (of time.monotonic()) is in the problems.
+
+    Raises OSError when no process can be listed.
+    """
+    from .._discover import processes
+    from .._engines.attribute import containers
+    from .._engines.view import View
+    from .._kernel.reader import FileReader
+
+    scan = Scan(Proc(proc_root), Problems(), Clock(until - time.monotonic()), live=proc_root == "/proc")
+    own = own_names(scan.proc)
+    processes.find(scan, True, False, False)
+    host = host_names(scan, own)
+    names = tuple(host.get(kind) for kind in TYPES)
+    with FileReader(file_root, until=until) as files:
+        found = containers(View(scan.processes, scan.proc, files, names, _parents(scan, host), scan.problems, until))
+    return Look(found, own, host, scan.problems)
+
+
+def glance(proc_root: str = "/proc") -> Look:
+    """Only where we and the host are: enough for what is no container."""
+    scan = Scan(Proc(proc_root), Problems(), Clock(0.0), live=proc_root == "/proc")
+    own = own_names(scan.proc)
+    for pid in (1, 2):
+        try:
+            comm, state, ppid, flags, threads, start_time = scan.proc.stat(pid)
+            kernel = bool(flags & _PF_KTHREAD)
+            names = scan.proc.namespaces(pid)[0][:len(TYPES)]
+        except OSError:
+            continue
+        scan.processes[pid] = Process(pid, ppid, start_time, comm, state, threads, kernel, names)
+    return Look([], own, host_names(scan, own), scan.problems)
+
+
+def _parents(scan: Scan, host: dict[str, str]) -> dict[str, str]:
+    """The parent of each pid namespace: a container in a container is part of it."""
+    from .._kernel import nsfs
+
+    found: dict[str, str] = {}
+    for name, space in list(scan.namespaces.items()) if scan.live else ():
+        if space.type != "pid" or space.leader is None or name == host.get("pid"):
+            continue
+        try:
+            current = os.open(scan.proc.path(space.leader.pid, "ns", "pid"), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in GONE and not scan.proc.is_ending(space.leader.pid):
+                scan.problems.error("namespaces", error)
+            continue
+        try:
+            # The process may be another one by now: what counts is where the descriptor leads.
+            name = "pid:[%d]" % os.fstat(current).st_ino
+            while name not in found:
+                above = nsfs.parent(current)
+                os.close(current)
+                current = above
+                found[name] = name = "pid:[%d]" % os.fstat(current).st_ino
+        except OSError:
+            # EPERM: that was the outermost one that we may see.
+            continue
+        finally:
+            os.close(current)
+    return found
