@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Iterator, List
 
 from .._kernel import rtnetlink_state as kernel
-from . import state_nft, state_sysctls, state_xfrm
+from . import state_ipset, state_nft, state_sysctls, state_xfrm
 from .state_look import ENTRIES, Look, Subject, Unread
 
 _PROGRAMS = {"ip": "iptables", "ip6": "ip6tables", "arp": "arptables"}
@@ -222,6 +222,7 @@ SUBJECTS = (
     Subject("nftables", state_nft.read, _nft_words, True),
     Subject("iptables", _iptables, _as_they_are, True),
     Subject("ipvs", _ipvs, _as_they_are),
+    Subject("ipsets", state_ipset.read, state_ipset.words),
     Subject("xfrm", _xfrm, state_xfrm.words),
     Subject("sysctls", state_sysctls.read, state_sysctls.words),
     Subject("neighbour sysctls", _neighbour_sysctls, _neighbour_sysctl_words),
