@@ -170,8 +170,10 @@ def test_a_listener_to_all_packets_is_no_change(in_child: Callable[..., Any]) ->
 def test_neighbours_that_were_found_out_are_no_state(in_child: Callable[..., Any]) -> None:
     def inside() -> Any:
         lab.network()
-        return lab.changes("ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud reachable\n"
-                           "ip neigh replace 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale")
+        return lab.changes(
+            "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud reachable\n"
+            "ip neigh replace 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale"
+        )
 
     assert in_child(inside, lab.NEW) == lab.nothing()
 
@@ -201,7 +203,8 @@ def test_only_the_types_asked_for_are_looked_at(in_child: Callable[..., Any]) ->
 
 
 def test_a_foreign_namespace_is_joined_and_ours_is_not_looked_at(
-        in_child: Callable[..., Any], held: Callable[..., Any]) -> None:
+    in_child: Callable[..., Any], held: Callable[..., Any]
+) -> None:
     """Without rights over it but those of its own user namespace, too."""
     target = held(lambda: None, lab.NEW | namespaces.CLONE_NEWUSER)
 
@@ -241,7 +244,8 @@ def test_a_namespace_that_may_not_be_joined_is_unproven(in_child: Callable[..., 
 
 
 def test_a_refused_subject_is_unproven_and_the_others_are_told(
-        in_child: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    in_child: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = Netlink.stream
 
     def refusing(self: Netlink, kind: int, payload: bytes, flags: int = 0x300) -> Any:
@@ -269,12 +273,17 @@ def test_what_may_be_a_module_that_is_not_loaded_is_unproven(in_child: Callable[
         return found
 
     assert in_child(inside, lab.NEW).unproven == [
-        "nftables: nobody can tell whether nf_tables is loaded", "xfrm: nobody can tell whether xfrm_user is loaded"]
+        "ipsets: nobody can tell whether ip_set is loaded",
+        "nftables: nobody can tell whether nf_tables is loaded",
+        "xfrm: nobody can tell whether xfrm_user is loaded",
+    ]
 
 
 def many_routes(count: int) -> None:
-    lines = "".join("route add 10.%d.%d.%d/32 dev eth0\n" % (
-        64 + (number >> 16), number >> 8 & 255, number & 255) for number in range(count))
+    lines = "".join(
+        "route add 10.%d.%d.%d/32 dev eth0\n" % (64 + (number >> 16), number >> 8 & 255, number & 255)
+        for number in range(count)
+    )
     subprocess.run(["ip", "-batch", "-"], input=lines.encode(), check=True, timeout=60)
 
 

@@ -29,7 +29,8 @@ def read(look: Look) -> List[Row]:
         raise Unread("nobody can tell whether ip_set is loaded")
     found: List[Row] = []
     with Netlink(_NETLINK_NETFILTER, look.until) as netlink:
-        for body in look.all_of(netlink, _LIST, struct.pack("=BBH", socket.AF_INET, 0, 0) + attribute(_PROTOCOL, b"\6")):
+        payload = struct.pack("=BBH", socket.AF_INET, 0, 0) + attribute(_PROTOCOL, b"\6")
+        for body in look.all_of(netlink, _LIST, payload):
             told = attributes(body[4:])
             name, kind = name_of(told.get(_SETNAME)), name_of(told.get(_TYPENAME))
             if kind and _DATA in told:
