@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 import time
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
@@ -50,7 +50,7 @@ _PROGRAMS: Dict[str, Tuple[int, str]] = {
 _CALLS = """
 read 0 63  write 1 64  close 3 57  clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166
 setsid 112 157  setgroups 116 159  setresuid 117 147  setresgid 119 149  chroot 161 51  keyctl 250 219  openat 257 56
-mkdirat 258 34  mknodat 259 33  dup3 292 24  prlimit64 302 261
+mkdirat 258 34  mknodat 259 33  symlinkat 266 36  dup3 292 24  prlimit64 302 261
 """
 _TEXT, _DATA = 0x400000, 0x800000  # addresses
 _ROOM = 4 << 20                    # bytes of data: arguments and environment may have 2 MiB
@@ -169,7 +169,7 @@ class Executor:
         try:
             self.call("close_range", first, HIGHEST_FD, 0)
         except KernelLacks:
-            for name in os.listdir("/proc/%d/fd" % self.pid):
+            for name in self.seen(lambda: os.listdir("/proc/%d/fd" % self.pid)):
                 if int(name) >= first:
                     self.call("close", int(name))
 
@@ -179,16 +179,32 @@ class Executor:
 
     def calls(self, *steps: Step) -> List[int]:
         """System calls in order, up to the first that fails; results, -errno for a failed one that may fail."""
-        message = _message(steps, False)
+        message = _message(steps)
         self._send(message)
         return self._results(steps, self._reply(message))
 
+    def seen(self, look: Callable[[], Any]) -> Any:
+        """What C(look) finds in /proc/PID of the process.
+
+        Who is not root may read most of that only while the process is dumpable. To be used before it is in a
+        container's pid namespace, and as long as it has more rights than the container: then nobody else profits.
+        """
+        try:
+            return look()
+        except PermissionError:
+            self.call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+            try:
+                return look()
+            finally:
+                self.call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
     def execute(self, path: bytes, argv: Sequence[bytes], environment: Sequence[bytes], fork: bool,
-                before: Sequence[Step] = ()) -> int:
+                before: Sequence[Step] = (), first: Sequence[Step] = ()) -> int:
         """Execute a file: in this process, or (C(fork)) in a new one, a child of ours too; its pid.
 
-        C(before) is done by the one that executes. Raises OSError when any of it, or the execution, fails: then
-        nothing has been executed and the process is gone. The process ends with ours, as far as the kernel allows.
+        C(first) is done by this one, C(before) by the one that executes. Raises OSError when any of it, or the
+        execution, fails: then nothing has been executed and the process is gone. The process ends with ours, as far
+        as the kernel allows.
         """
         steps = [
             *before, step("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
@@ -197,19 +213,21 @@ class Executor:
         pid = self.pid
         try:
             if not fork:
-                message = _message(steps, False)
+                steps = [*first, *steps]
+                message = _message(steps)
                 self._send(message)
                 self._executed(steps, message)
                 return pid
-            steps = [step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), step("end"), *steps]
-            message = _message(steps, True)
+            at = len(first)
+            steps = [*first, step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), step("end"), *steps]
+            message = _message(steps, at)
             self._send(message)
             reply = self._reply(message)
             failed = None
-            if _STEP.unpack_from(reply, _HEAD.size)[0] == 0:
+            if _STEP.unpack_from(reply, _HEAD.size + at * _STEP.size)[0] == 0:
                 # The child failed before its parent had answered.
                 failed, reply = reply, self._reply(message)
-            pid = self._results(steps[:1], reply)[0]
+            pid = self._results(steps[:at + 1], reply)[at]
             # It is done; as long as it is there the end of the line cannot be seen.
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -284,8 +302,8 @@ class Executor:
         return results
 
 
-def _message(steps: Sequence[Step], fork: bool) -> bytes:
-    """What the process is sent: head, steps, and all that their arguments point to."""
+def _message(steps: Sequence[Step], fork: int | None = None) -> bytes:
+    """What the process is sent: head, steps, and all that their arguments point to. C(fork): which step is one."""
     reply = _HEAD.size + (len(steps) + 1) * _STEP.size
     memory = bytearray(reply)
 
@@ -306,7 +324,7 @@ def _message(steps: Sequence[Step], fork: bool) -> bytes:
             words = [place(argument) if isinstance(argument, (bytes, Block)) else (argument or 0) & (1 << 64) - 1
                      for argument in wanted.arguments]
             words += [0] * (6 - len(words))
-            flags = (_GO_ON if wanted.go_on else 0) | (_CHILD if fork and not at else 0)
+            flags = (_GO_ON if wanted.go_on else 0) | (_CHILD if at == fork else 0)
             packed = _STEP.pack(call_number(wanted.call), *words, flags)
         memory[_HEAD.size + at * _STEP.size:_HEAD.size + (at + 1) * _STEP.size] = packed
     memory[reply - _STEP.size:reply] = _END

@@ -36,9 +36,7 @@ process_mrelease 448 448;open_tree_attr 467 467
 """
 NUMBERS = {
     machine: {
-        words[0]: int(words[column])
-        for words in (line.split() for line in RECORDED.split(";"))
-        if words[column] != "-"
+        words[0]: int(words[column]) for words in (line.split() for line in RECORDED.split(";")) if words[column] != "-"
     }
     for column, machine in ((1, "x86_64"), (2, "aarch64"))
 }
@@ -136,8 +134,18 @@ REFUSED = [
 ] + [
     (name, (), errno.EPERM)
     for name in (
-        "mount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr", "move_mount", "fsopen", "fsconfig",
-        "fsmount", "fspick", "mount_setattr",
+        "mount",
+        "umount2",
+        "pivot_root",
+        "chroot",
+        "open_tree",
+        "open_tree_attr",
+        "move_mount",
+        "fsopen",
+        "fsconfig",
+        "fsmount",
+        "fspick",
+        "mount_setattr",
     )
 ]
 ALLOWED = [
@@ -155,6 +163,7 @@ ALLOWED = [
     ("fcntl", (0, 1030, 3)),
     ("ioctl", (0, 0x5401, 0x7000)),
     ("ioctl", (3, 0x8946, 0x7000)),
+    ("ioctl", (3, 0x80005412, 0x7000)),
     ("setpriority", (0, 0, 5)),
     ("ioprio_set", (1, 0, 5)),
     ("sched_setaffinity", (0, 8, 0x7000)),
@@ -271,8 +280,16 @@ def test_a_far_jump_arrives() -> None:
     for jump in (0x15, 0x45):
         for number in (1, 2):
             filler = [(0x06, "", "", 99)] * 300
-            code = [(0x20, "", "", 0), (jump, "yes", "no", 1), *filler, "no", (0x06, "", "", 20), *filler, "yes",
-                    (0x06, "", "", 10)]
+            code = [
+                (0x20, "", "", 0),
+                (jump, "yes", "no", 1),
+                *filler,
+                "no",
+                (0x06, "", "", 20),
+                *filler,
+                "yes",
+                (0x06, "", "", 10),
+            ]
             program = seccomp.assemble(code)
             assert run(program, AUDIT_ARCH_X86_64, number) == (10 if number == 1 else 20)
 
@@ -282,6 +299,22 @@ def test_a_jump_of_about_the_longest_distance_arrives(between: int) -> None:
     for number in (1, 2):
         filler = [(0x06, "", "", 99)] * between
         code = [(0x20, "", "", 0), (0x15, "", "far", 1), (0x06, "", "", 10), *filler, "far", (0x06, "", "", 20)]
+        assert run(seccomp.assemble(code), AUDIT_ARCH_X86_64, number) == (10 if number == 1 else 20)
+
+
+@pytest.mark.parametrize("between", range(250, 260))
+def test_two_jumps_of_about_the_longest_distance_arrive(between: int) -> None:
+    for number in (1, 2):
+        filler = [(0x06, "", "", 99)] * between
+        code = [
+            (0x20, "", "", 0),
+            (0x15, "near", "far", 1),
+            *filler,
+            "near",
+            (0x06, "", "", 10),
+            "far",
+            (0x06, "", "", 20),
+        ]
         assert run(seccomp.assemble(code), AUDIT_ARCH_X86_64, number) == (10 if number == 1 else 20)
 
 

@@ -113,7 +113,7 @@ def test_only_the_child_of_a_fork_leaves_out_a_step(driven: Executor, tmp_path: 
         step("clone", 17, 0, 0, 0, 0), step("mkdirat", -100, made("parent"), 0o700, go_on=True),
         step("mkdirat", -100, made("both"), 0o700, go_on=True),
     ]
-    message = executor._message(steps, True)
+    message = executor._message(steps, 0)
     driven._send(message)
     replies = [driven._reply(message), driven._reply(message)]
     pids = sorted(struct.unpack_from("=q", reply, 24)[0] for reply in replies)
@@ -139,8 +139,7 @@ def test_strings_are_laid_out_as_execve_wants_them(driven: Executor, tmp_path: P
     os.close(reader)
     os.close(writer)
     message = executor._message(
-        [step("execve", b"/bin/sh", strings([b"sh", b"-c", b'echo "$0 $A $#"; env', b"me", b"x"]), strings([b"A=b"]))],
-        False,
+        [step("execve", b"/bin/sh", strings([b"sh", b"-c", b'echo "$0 $A $#"; env', b"me", b"x"]), strings([b"A=b"]))]
     )
     driven._send(message)
     with pytest.raises(ConnectionError):
