@@ -4,8 +4,6 @@ What joins a container must not be Python: the container's processes may get at 
 (C(#!/proc/self/exe), CVE-2019-5736), and with CAP_SYS_PTRACE at its memory. So it is a program of 200 bytes, which has
 nothing in it: a socket brings it the numbers and arguments of system calls, and takes their results back. It lies in
 a sealed memory file that has no mode, so that nobody can execute or change it a second time. Its environment is empty.
-
-The programs are tests/unit/_kernel/executor_x86_64.s and executor_aarch64.s.
 """
 from __future__ import annotations
 
@@ -15,46 +13,20 @@ import signal
 import socket
 import struct
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
+from .executor_program import DATA, ROOM, image_file
 from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
-from .memfd import (
-    F_SEAL_EXEC,
-    F_SEAL_GROW,
-    F_SEAL_SEAL,
-    F_SEAL_SHRINK,
-    F_SEAL_WRITE,
-    MFD_ALLOW_SEALING,
-    MFD_CLOEXEC,
-    MFD_EXEC,
-    memfd_create,
-    seal,
-)
+from .memfd import F_SEAL_EXEC, F_SEAL_SEAL, seal
 from .pipes import duplicate
 
-# By the machine's name: e_machine (elf(5)) and the code.
-_PROGRAMS: Dict[str, Tuple[int, str]] = {
-    "x86_64": (62, """
-        bb00008000ba180000004889dee898000000488b13488d7318e88c0000004c8d6318498b04244885c0784a498b7c2408498b742410498b54
-        24184d8b5424204d8b4424284d8b4c24300f0549890424498b542438483d01f0ffff73144885c07509f6c20274044983c4404983c440ebb2
-        f6c20175f5bf030000004889de488b530841ba004000004531c04531c9b82c0000000f05483b43080f8467ffffffbf01000000b8e7000000
-        0f054989d5bf0300000041ba000100004531c04531c9b82d0000000f054c39e875d4c3"""),
-    "aarch64": (183, """
-        1310a0d2e10313aa020380d223000094620240f9616200912000009474620091880240f9e801f8b7808640a9828e41a9849642a9010000d4
-        800200f9891e40f91ffc3fb1c2000054600000b5490008369402019194020191f2ffff17c9ff0737600080d2e10313aa620640f9030088d2
-        e4031faae5031faac81980d2010000d4620640f91f0002ebe0fbff54200080d2c80b80d2010000d4f50302aa600080d2032080d2e4031faa
-        e5031faae81980d2010000d41f0015eba1feff54c0035fd6"""),
-}
 # What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
 _CALLS = """
 read 0 63  write 1 64  close 3 57  clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166
 setsid 112 157  setgroups 116 159  setresuid 117 147  setresgid 119 149  chroot 161 51  keyctl 250 219  openat 257 56
 mkdirat 258 34  mknodat 259 33  symlinkat 266 36  dup3 292 24  prlimit64 302 261
 """
-_TEXT, _DATA = 0x400000, 0x800000  # addresses
-_ROOM = 4 << 20                    # bytes of data: arguments and environment may have 2 MiB
-_ALIGN = 0x10000                   # the largest page of aarch64
 _HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unused
 _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
 _END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
@@ -64,7 +36,6 @@ FIRST = 4
 _CLONE_PARENT = 0x8000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _F_SETFD, _FD_CLOEXEC = 2, 1
-_PLACES = ("/run", "/dev/shm", "/tmp", "/var/tmp")
 
 
 class Block(NamedTuple):
@@ -106,23 +77,6 @@ def call_number(name: str) -> int:
     return int(words[words.index(name) + column])
 
 
-def program(machine: str) -> bytes:
-    """The ELF file for a machine as os.uname() names it. Raises KernelLacks for one that has none."""
-    try:
-        kind, code = _PROGRAMS[machine]
-    except KeyError:
-        raise KernelLacks("program to enter namespaces with for %s" % machine) from None
-    text = bytes.fromhex("".join(code.split()))
-    size = 64 + 3 * 56 + len(text)
-    start = _TEXT + 64 + 3 * 56
-    head = struct.pack("=16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, kind, 1, start, 64, 0, 0, 64, 56, 3, 0, 0, 0)
-    # Code that cannot be written to, data and a stack that cannot be executed.
-    segments = struct.pack("=IIQQQQQQ", 1, 5, 0, _TEXT, _TEXT, size, size, _ALIGN)
-    segments += struct.pack("=IIQQQQQQ", 1, 6, 0, _DATA, _DATA, 16, _ROOM, _ALIGN)
-    segments += struct.pack("=IIQQQQQQ", 0x6474E551, 6, 0, 0, 0, 0, 0, 16)
-    return head + segments + text
-
-
 class Executor:
     """The process. C(streams): the descriptors that it has as its standard input, output and error.
 
@@ -134,7 +88,7 @@ class Executor:
 
     def __init__(self, streams: Tuple[int, int, int], until: float, descriptors: Sequence[int] = ()) -> None:
         self.until = until
-        made = _image()
+        made = image_file()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         # Numbers that are not among those which they are going to have.
         image, *copies = [duplicate(fd, 64) for fd in (made, *streams, theirs.fileno(), *descriptors)]
@@ -316,7 +270,7 @@ def _message(steps: Sequence[Step], fork: int | None = None) -> bytes:
         memory.extend(block.content)
         for offset, address in links.items():
             struct.pack_into("=Q", memory, at + offset, address)
-        return _DATA + at
+        return DATA + at
 
     for at, wanted in enumerate(steps):
         packed = _END
@@ -328,38 +282,7 @@ def _message(steps: Sequence[Step], fork: int | None = None) -> bytes:
             packed = _STEP.pack(call_number(wanted.call), *words, flags)
         memory[_HEAD.size + at * _STEP.size:_HEAD.size + (at + 1) * _STEP.size] = packed
     memory[reply - _STEP.size:reply] = _END
-    if len(memory) > _ROOM:
+    if len(memory) > ROOM:
         raise failure("execve", errno.E2BIG)
     _HEAD.pack_into(memory, 0, len(memory) - _HEAD.size, reply, 0)
     return bytes(memory)
-
-
-def _image() -> int:
-    """A descriptor of the program in a file that nobody else can find."""
-    content = program(os.uname().machine)
-    try:
-        try:
-            image = memfd_create("nsfleet", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
-        except KernelLacks:
-            image = memfd_create("nsfleet")
-        os.write(image, content)
-        seal(image, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
-        return image
-    except PermissionError as error:
-        # vm.memfd_noexec=2: memory files that can be executed are forbidden.
-        refusal = error
-    for place in _PLACES:
-        try:
-            written = os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o500)
-        except OSError:
-            continue
-        try:
-            os.write(written, content)
-            # Not executed while somebody has it open to write.
-            image = os.open("/proc/self/fd/%d" % written, os.O_RDONLY | os.O_CLOEXEC)
-        finally:
-            os.close(written)
-        if not os.fstatvfs(image).f_flag & os.ST_NOEXEC:
-            return image
-        os.close(image)
-    raise refusal

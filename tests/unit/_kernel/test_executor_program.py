@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import executor
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import executor, executor_program
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.executor import Executor, step, strings
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import KernelLacks
 
@@ -33,13 +33,13 @@ def test_the_bytes_are_those_of_the_assembler(machine: str, tmp_path: Path) -> N
         [PREFIXES[machine] + "objcopy", "-O", "binary", "-j", ".text", tmp_path / "object", code], check=True
     )
     # Behind the head and three program headers.
-    assert executor.program(machine)[64 + 3 * 56:] == code.read_bytes()
+    assert executor_program.program(machine)[64 + 3 * 56:] == code.read_bytes()
 
 
 @pytest.mark.parametrize("machine", PREFIXES)
 def test_readelf_finds_nothing_that_can_be_written_and_executed(machine: str, tmp_path: Path) -> None:
     file = tmp_path / "program"
-    file.write_bytes(executor.program(machine))
+    file.write_bytes(executor_program.program(machine))
     told = subprocess.run(["readelf", "--wide", "--headers", file], check=True, capture_output=True, text=True)
     assert not told.stderr
     assert {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64"}[machine] in told.stdout
@@ -49,14 +49,14 @@ def test_readelf_finds_nothing_that_can_be_written_and_executed(machine: str, tm
 
 def test_a_machine_without_a_program_is_told() -> None:
     with pytest.raises(KernelLacks, match="riscv64"):
-        executor.program("riscv64")
+        executor_program.program("riscv64")
 
 
 @pytest.fixture(params=PREFIXES)
 def driven(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     """The program of each machine, where need be under QEMU, with a socket to it."""
     file = tmp_path / "program"
-    file.write_bytes(executor.program(request.param))
+    file.write_bytes(executor_program.program(request.param))
     file.chmod(0o700)
     # Numbers of that machine; everything else stays this machine's.
     own = os.uname()
