@@ -327,6 +327,11 @@ def test_what_takes_too_long_is_unproven(in_child: Callable[..., Any], monkeypat
     assert found == ([], [], ["net: not read in time"])
 
 
+def test_a_command_may_take_longer_than_the_looks_at_what_it_changes(in_child: Callable[..., Any]) -> None:
+    found = in_child(lambda: lab.changes("sleep 2.2", seconds=2.0), lab.NEW)
+    assert found == ([], [], [])
+
+
 def test_a_child_that_died_is_not_believed(in_child: Callable[..., Any]) -> None:
     def inside() -> Any:
         watch = StateWatch({}, lab.ALL, Loaded(), time.monotonic() + 20)

@@ -231,7 +231,10 @@ def _describe(view: View, tree: Tree) -> Container | None:
     leader, state, claim = tree.leader(view), tree.state, tree.claim
     told = Confinement()
     try:
-        told = confinement(view, leader)
+        if view.confined:
+            told = confinement(view, leader)
+        else:
+            view.proc.stat(leader.pid)
     except OSError as error:
         if error.errno not in GONE:
             view.problems.error("confinement of containers", error)

@@ -137,9 +137,7 @@ def _order(cgroup: Cgroup) -> int:
 class Entry(NamedTuple):
     """An engine, loaded only on a host that shows a mark of it: most hosts have one engine or none.
 
-    C(mark): a regular expression on /proc/PID/cgroup; without one it is asked wherever there are own namespaces.
-
-    C(comms): the names of the engine's processes.
+    C(mark): an expression for /proc/PID/cgroup (none: wherever there are own namespaces); C(comms): its processes.
     """
 
     name: str

@@ -29,7 +29,7 @@ class Confinement(NamedTuple):
 
 
 def confinement(view: View, process: Process) -> Confinement:
-    """Read status and attr. Raises OSError (ENOENT, ESRCH: the process is gone)."""
+    """Raises OSError (ENOENT, ESRCH: the process is gone)."""
     status = view.proc.status(process.pid)
     sets: dict[str, list[str]] = {}
     for name, field in _SETS:

@@ -31,7 +31,7 @@ class Lookup:
 
     def raw(self, path: str, limit: int = 0) -> bytes | None:
         """The content of a file of at most C(limit) bytes; None when it cannot be had."""
-        # Users may write as much as they like, and their files are read before some of root's.
+        # Users' files are read before some of root's.
         limit = limit or (4 << 20 if self._owner is None else 1 << 18)
         dead: list[str] = self._view.once("dead folders", list)
         # One stuck file system costs its deadline once, not once a container.
@@ -50,7 +50,7 @@ class Lookup:
             return None
 
     def parse(self, raw: Any, path: str) -> Any:
-        """JSON as data; what is cut off is trouble, what is no text is nothing."""
+        """JSON as data; what is cut off is trouble."""
         try:
             return json.loads(raw, parse_int=_integer) if isinstance(raw, (bytes, str)) else None
         except (ValueError, RecursionError):

@@ -76,7 +76,7 @@ def _find(view: View) -> Iterator[Supervisor]:
     every = [(process, view.uid(process.pid)) for process in view.processes.values() if process.comm in NAMES
              and process.pid not in view.inside]
     for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):
-        # Engines have mounts of their own at times (rootless, --uidmap); with another root it is a container.
+        # Engines may have mounts of their own (rootless); with another root it is a container.
         if uid is None or uid in stuck or PID in view.differs(process) or view.other_root(process):
             continue
         try:

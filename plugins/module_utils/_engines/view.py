@@ -16,10 +16,12 @@ class View:
     """One scan. C(host) is in the order of TYPES; C(pid_parents) gives a pid namespace's parent where known.
 
     C(inside): the pids that are known to be in a container; none of them is believed to be an engine.
+    C(confined): ask what confines containers.
     """
 
     def __init__(self, processes: dict[int, Process], proc: Proc, files: FileReader, host: Names,
-                 pid_parents: dict[str, str], problems: Problems, until: float = math.inf) -> None:
+                 pid_parents: dict[str, str], problems: Problems, until: float = math.inf,
+                 confined: bool = True) -> None:
         self.processes = processes
         self.proc = proc
         self.files = files
@@ -27,6 +29,7 @@ class View:
         self.pid_parents = pid_parents
         self.problems = problems
         self.until = until
+        self.confined = confined
         self.inside: set[int] = set()
         self._found: dict[str, Any] = {}
         self._differs: dict[Names, tuple[int, ...]] = {}
@@ -36,7 +39,7 @@ class View:
 
     @property
     def suspects(self) -> list[Process]:
-        """Processes in own namespaces, one of each kind, that are more than a confined systemd service."""
+        """Processes in own namespaces, one of each kind, but no confined systemd services."""
         return self.once("suspects", lambda: list(self._suspects()))
 
     def once(self, key: str, find: Callable[[], T]) -> T:

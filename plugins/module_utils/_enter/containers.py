@@ -23,7 +23,7 @@ class Look:
 
 
 def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
-    """Every container; what is not seen by C(until) (of time.monotonic()) is in the problems.
+    """Every container, without what confines it; what is not seen by C(until) (of time.monotonic()) is in the problems.
 
     Raises OSError when no process can be listed.
     """
@@ -38,7 +38,8 @@ def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
     host = host_names(scan, own)
     names = tuple(host.get(kind) for kind in TYPES)
     with FileReader(file_root, until=until) as files:
-        found = containers(View(scan.processes, scan.proc, files, names, _parents(scan, host), scan.problems, until))
+        view = View(scan.processes, scan.proc, files, names, _parents(scan, host), scan.problems, until, False)
+        found = containers(view)
     return Look(found, own, host, scan.problems)
 
 

@@ -83,23 +83,28 @@ class Orphans:
 
     def _signal(self, number: int) -> int:
         pids = self.pids()
+        handles: Dict[int, int | None] = {}
         for pid in pids:
             try:
-                handle = pidfd_open(pid)
+                handles[pid] = pidfd_open(pid)
+            except ProcessLookupError:
+                continue
             except OSError:
                 # None before 5.3. Nobody else gets its number: it is our descendant, and zombies stay until reaped.
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
-                continue
+                handles[pid] = None
+        # Before any of them has ended: the children of one that has may go to another pid namespace's process 1.
+        below = self._below()
+        for pid, handle in handles.items():
             try:
-                if pid in self._below():
+                if handle is None:
+                    os.kill(pid, number)
+                elif pid in below:
                     pidfd_send_signal(handle, number)
             except ProcessLookupError:
                 pass
             finally:
-                os.close(handle)
+                if handle is not None:
+                    os.close(handle)
         return len(pids)
 
     @staticmethod

@@ -42,11 +42,11 @@ class StateWatch:
         self._subjects = {kind: _subjects(kind) for kind in self._types}
         self._descriptors = {kind: descriptors[kind] for kind in (*self._types, "user") if kind in descriptors}
         self._modules = modules
-        self._until = until
         self._root = root
-        self._left = _SECONDS
+        self._left = min(_SECONDS, until - time.monotonic())
         self._lost: List[str] = []
-        self._child = Child(self._prepare, until, _SECONDS)
+        # Each look has its seconds; the command between them may take any time.
+        self._child = Child(self._prepare, float("inf"), _SECONDS)
 
     def before(self) -> None:
         """The first look. What cannot be read is remembered."""

@@ -38,7 +38,7 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
         if several:
             return _many(params, command, types, found, check)
     except Refused as refusal:
-        return {"failed": True, "changed": False, "msg": _sentence(str(refusal))}
+        return {"failed": True, "changed": False, "msg": _sentence(str(refusal).rstrip(".") + ".")}
 
     def open_(wanted: Wanted) -> Target:
         return open_target(params, found, wanted, params.get("allow_host") or ())

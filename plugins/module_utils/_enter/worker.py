@@ -18,12 +18,14 @@ from .privileges import GUARD, READ_ONLY, Privileges, executed, for_user, of_hos
 from .scout import Scout
 from .started import Started, refuse_frozen
 from .target import close as close_target
+from .target import why
 from .watch import TRACKED, Watch
 
 Result = Dict[str, Any]
 _SECONDS = 30.0      # for all that is not the command itself
 _DNS = ("/etc/resolv.conf", "/etc/hosts")
 _MOST_DNS = 1 << 20  # bytes
+_ENDING = 0.05       # seconds for what ends together with the command
 _DYING = 1.0         # seconds until what was killed is gone
 _MOST_SHOWN = 64 << 10  # characters of a diff
 
@@ -42,7 +44,7 @@ def work(open_: Callable[[Wanted], Target], wanted: Wanted, command: Command, ch
         tell(result, target)
         session.run(result, check)
     except Refused as refusal:
-        result.update(failed=True, msg=str(refusal))
+        result.update(failed=True, msg=str(refusal).rstrip(".") + ".")
     finally:
         if session is not None:
             session.close()
@@ -82,7 +84,12 @@ class Session:
     def run(self, result: Result, check: bool) -> None:
         """Fill in the result. Raises Refused."""
         command = self._command
-        self._prepare()
+        try:
+            self._prepare()
+        except OSError as error:
+            # EINVAL: its user namespace has no such user.
+            raise Refused("%s: the command's user cannot be looked up or taken on (%s): its user namespace may not have"
+                          " that user. Nothing has run." % (self._target.name, why(error))) from error
         if self._nothing_to_do(result):
             return
         missing: List[str] = []
@@ -164,6 +171,8 @@ class Session:
                 status = proc.status(pid)
             except OSError:
                 continue
+            if status.get("State", "")[:1] in ("Z", "X"):
+                continue  # It has ended: its process 1 has not reaped it.
             held = int(status.get("CapPrm", "0"), 16)
             if status.get("NoNewPrivs") != "1":
                 held |= int(status.get("CapBnd", "0"), 16)
@@ -184,7 +193,10 @@ class Session:
                 continue
             path = self._path(pattern)
             if scout.exists(path, folder) == there:
-                self._skip(result, "skipped, since %s %s" % (path, "exists" if there else "does not exist"))
+                how = "exists" if there else "does not exist"
+                # The same words in the same places as ansible.builtin.command.
+                result["stdout"] = "skipped, since %s %s" % (pattern, how)
+                self._skip(result, "Did not run command since '%s' %s" % (pattern, how))
                 return True
         for option, yes in (("unless", True), ("onlyif", False)):
             words = getattr(command, option)
@@ -288,8 +300,9 @@ class Session:
         command = self._command
         # With the container's rights come its limits.
         started = Started(self._target.pid if plan.privileges.cgroups else None)
-        group = group_of(started)
         watch = Watch(self._target, tracked)
+        # After it: who looks on our behalf is nobody that the command has started.
+        group = group_of(started)
         running = None
         try:
             start = datetime.now()
@@ -299,12 +312,12 @@ class Session:
             stop = datetime.now()
             running.streams.finish()
             found["stdout"], found["stderr"] = running.streams.said(command.strip_empty_ends)
+            # Who is only about to end, such as the shell that has put something in the background, is not left.
+            _wait_until(lambda: not group.pids(), _ENDING)
             if plan.looking and group.pids():
                 # Who may only look leaves nobody behind either.
                 group.kill()
-                limit = time.monotonic() + _DYING
-                while group.pids() and time.monotonic() < limit:
-                    time.sleep(0.005)
+                _wait_until(lambda: not group.pids(), _DYING)
             if plan.looking:
                 # Nothing stays of a look.
                 group.kill()
@@ -373,3 +386,9 @@ class Session:
 def _shown(lines: Sequence[str]) -> str:
     text = "".join(line + "\n" for line in lines)
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...\n"
+
+
+def _wait_until(done: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not done() and time.monotonic() < limit:
+        time.sleep(0.005)

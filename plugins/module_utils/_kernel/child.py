@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 import time
-from typing import Callable, Collection, Optional, Tuple
+from typing import Any, Callable, Collection, Optional, Tuple
 
 from .prctl import set_pdeathsig
 
@@ -24,6 +24,7 @@ Answer = Callable[[bytes, bytes, Optional[int]], Tuple[bytes, Optional[int]]]
 
 _REQUEST = struct.Struct("=cI")  # what, bytes that follow
 _REPLY = struct.Struct("=iI")    # errno, bytes that follow
+_ROOM = socket.CMSG_SPACE(4)     # bytes, for one descriptor
 _LEAST_TIMEOUT = 0.1             # seconds
 _MOST_DEATHS = 3                 # for want of memory or descriptors, say
 
@@ -49,13 +50,13 @@ def leave_streams(keep: Collection[int]) -> None:
 
 
 def reap(child: int) -> None:
-    """End a child. One in uninterruptible sleep does not die: it is not waited for, our own end reaps it."""
+    """End a child. One in uninterruptible sleep is not waited for: our own end reaps it."""
     try:
         os.kill(child, signal.SIGKILL)
-        for dummy in range(50):
+        for turn in range(50):
             if os.waitpid(child, os.WNOHANG)[0]:
                 return
-            time.sleep(0.002)
+            time.sleep(0.0005 if turn < 9 else 0.002)
     except (ProcessLookupError, ChildProcessError):
         return
 
@@ -84,10 +85,7 @@ class Child:
         return -1 if self._line is None else self._line.fileno()
 
     def ask(self, what: bytes, body: bytes = b"", descriptor: int | None = None) -> tuple[bytes, int | None]:
-        """One request and its answer. Raises OSError as the child met it, TimeoutError when it did not answer.
-
-        OSError too when there is no child to be had.
-        """
+        """One request and its answer. Raises OSError (the child's, or none can be had), TimeoutError: no answer."""
         now = time.monotonic()
         deadline = min(now + self._timeout, self._until)
         if now >= deadline:
@@ -95,15 +93,10 @@ class Child:
         if self._deaths >= _MOST_DEATHS:
             raise OSError(errno.ECHILD, "children end as soon as they are started")
         line = self._line or self._start()
-        received: int | None = None
         try:
             _send(line, _REQUEST.pack(what, len(body)) + body, descriptor)
-            head, received = _receive(line, _REPLY.size, deadline)
-            number, size = _REPLY.unpack(head)
-            reply = _receive(line, size, deadline)[0]
+            number, reply, received = _receive(line, _REPLY, deadline)
         except (OSError, EOFError) as error:
-            if received is not None:
-                os.close(received)
             self.close()
             if isinstance(error, TimeoutError):
                 self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
@@ -151,30 +144,33 @@ def _send(line: socket.socket, data: bytes, descriptor: int | None) -> None:
         line.sendall(data[sent:])
 
 
-def _receive(line: socket.socket, size: int, deadline: float | None) -> tuple[bytes, int | None]:
-    chunks: list[bytes] = []
-    descriptor: int | None = None
-    while size:
-        if deadline is not None and not readable(line.fileno(), deadline):
-            raise TimeoutError
-        room = socket.CMSG_SPACE(4)
-        chunk, ancillary, dummy, dummy2 = line.recvmsg(min(size, 1 << 16), room, socket.MSG_CMSG_CLOEXEC)
-        if not chunk:
-            raise EOFError
-        for level, kind, data in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptor = struct.unpack("=i", data[:4])[0]
-        chunks.append(chunk)
-        size -= len(chunk)
-    return b"".join(chunks), descriptor
+def _receive(line: socket.socket, head: struct.Struct, deadline: float | None) -> tuple[Any, bytes, int | None]:
+    """The head's first field, the body, a descriptor."""
+    data, size, descriptor = bytearray(), head.size, None
+    try:
+        while len(data) < size:
+            if deadline is not None and not readable(line.fileno(), deadline):
+                raise TimeoutError
+            chunk, ancillary, dummy, dummy2 = line.recvmsg(1 << 16, _ROOM, socket.MSG_CMSG_CLOEXEC)
+            if not chunk:
+                raise EOFError
+            for level, kind, sent in ancillary:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    descriptor = struct.unpack("=i", sent[:4])[0]
+            data += chunk
+            if len(data) >= head.size:
+                size = head.size + head.unpack_from(data)[1]
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+    return head.unpack_from(data)[0], bytes(data[head.size:size]), descriptor
 
 
 def _serve(line: socket.socket, answer: Answer) -> None:
     while True:
         try:
-            head, descriptor = _receive(line, _REQUEST.size, None)
-            what, size = _REQUEST.unpack(head)
-            body = _receive(line, size, None)[0]
+            what, body, descriptor = _receive(line, _REQUEST, None)
         except EOFError:
             return
         reply, opened, number = b"", None, 0

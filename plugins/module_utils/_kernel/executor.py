@@ -16,6 +16,7 @@ import time
 from typing import Any, Callable, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from .executor_program import DATA, ROOM, image_file
+from .child import reap
 from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
 from .memfd import F_SEAL_EXEC, F_SEAL_SEAL, seal
@@ -183,8 +184,7 @@ class Executor:
                 failed, reply = reply, self._reply(message)
             pid = self._results(steps[:at + 1], reply)[at]
             # It is done; as long as it is there the end of the line cannot be seen.
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            reap(self.pid)
             self.pid = pid
             if failed is None:
                 self._executed(steps, message)
@@ -201,11 +201,8 @@ class Executor:
         """End the process, where it has executed nothing."""
         self._line.close()
         if self.pid:
-            try:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                pass
+            # Not waitpid(2) alone: of who is traced from inside we are told when the tracer lets go, which may be never.
+            reap(self.pid)
             self.pid = 0
 
     def _executed(self, steps: Sequence[Step], message: bytes) -> None:

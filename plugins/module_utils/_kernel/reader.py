@@ -75,10 +75,7 @@ def _answer(what: bytes, body: bytes, dummy: int | None) -> tuple[bytes, int | N
 
 
 class FileReader:
-    """Reads files below C(root) in a child process, each request within C(timeout) seconds, all before C(until).
-
-    Use as a context manager; the child is made at the first request.
-    """
+    """Reads files below C(root) in a child, each within C(timeout) seconds, all before C(until); a context manager."""
 
     def __init__(self, root: str = "/", timeout: float = 2.0, until: float = math.inf) -> None:
         self._root = root.rstrip("/")
@@ -91,16 +88,8 @@ class FileReader:
         self.close()
 
     def read(self, path: str, limit: int = 4 << 20, owner: int | None = None) -> bytes:
-        """The content of a regular file.
-
-        With C(owner) the file must belong to that uid (for folders a user may write to).
-        Raises OSError; TimeoutError when the file system did not answer.
-        """
+        """The content of a regular file, of that C(owner) if one is given. Raises OSError, TimeoutError: no answer."""
         return self._ask(_READ, path, limit=limit, owner=owner)
-
-    def read_here(self, path: str, limit: int = 1 << 16) -> bytes:
-        """The same without a child, of a file that does not hang: those of cgroups, say."""
-        return read_regular(self._root + path, limit)
 
     def listdir(self, path: str, limit: int = 10000) -> list[str]:
         """At most C(limit) names of a folder, in order."""
