@@ -24,6 +24,7 @@ from ansible.utils.path import unfrackpath
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._audit.checks import CHECKS, judge
 from ansible_collections.nsfleet.linux.plugins.module_utils._audit.finding import NOT_APPLICABLE, PASS
+from ansible_collections.nsfleet.linux.plugins.module_utils._report.commands import of_host, words
 from ansible_collections.nsfleet.linux.plugins.module_utils._report.containers import (
     LEFT_OUT,
     Choice,
@@ -68,6 +69,7 @@ OPTIONS: dict[str, t.Any] = {
     "infra": {"type": "bool", "default": True},
     "kept": {"type": "bool", "default": True},
     "inventory": {"type": "bool", "default": False},
+    "commands": {"type": "list", "elements": "raw", "default": []},
     "faults": dict(_WORDS, default=["all"]),
     "directory": {"type": "str", "default": ""},
     "formats": dict(_WORDS, choices=list(_FORMATS), default=list(_FORMATS)),
@@ -92,7 +94,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         self._task.args = {
-            name: _words(value) if OPTIONS.get(name, {}).get("type") == "list" else value
+            name: _words(value, name) if OPTIONS.get(name, {}).get("type") == "list" else value
             for name, value in self._task.args.items()
         }
         dummy, options = self.validate_argument_spec(argument_spec=OPTIONS)
@@ -109,6 +111,11 @@ class ActionModule(ActionBase):
             picked = picks(options["faults"], [check.id for check in CHECKS])
         except ValueError as error:
             raise AnsibleActionFail(f"containers_report: {error}") from error
+        for command in options["commands"]:
+            try:
+                words(command)
+            except ValueError as error:
+                raise AnsibleActionFail(f"containers_report: {command!r} cannot be run: {error}") from error
         if options["state"] == "prepared":
             place = tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary())
             return dict(result, changed=False, path=place)
@@ -188,7 +195,12 @@ class _Reporting:
             earlier = json.loads(told.read_text())
             return earlier["entry"], earlier["gravest"]
         report, drawing = self._report(host, facts_of(content))
-        found = entry(report, self._formats)
+        if self._options["commands"]:
+            said = path.with_name(path.name + ".said")
+            found = json.loads(said.read_text()) if said.exists() else None
+            report["commands"] = of_host(report["containers"], self._options["commands"], found)
+            said.unlink(missing_ok=True)
+        listed = entry(report, self._formats)
         gravest = [cut(f"{sentence(one)} ({printable(one['check'])})", 300) for one in report["faults"][:_SAID]]
         self._write_host(host, report, drawing, content)
         if host in self._shown:
@@ -196,10 +208,10 @@ class _Reporting:
         # Of a host that was reported the index of a later batch (serial) needs no more than this. It takes the place of
         # the snapshot in one step, because with the strategy "free" several of us are at work.
         scratch = path.with_name(f"{path.name}.{os.getpid()}")
-        scratch.write_text(json.dumps({"entry": found, "gravest": gravest}))
+        scratch.write_text(json.dumps({"entry": listed, "gravest": gravest}))
         os.replace(scratch, told)
         path.unlink(missing_ok=True)
-        return found, gravest
+        return listed, gravest
 
     def _report(self, host: str, facts: dict[str, t.Any]) -> tuple[dict[str, t.Any], Wiring | None]:
         chosen = chosen_of(containers_of(facts), self._choice)
@@ -292,9 +304,11 @@ def _folder_of(directory: str) -> str:
     return str(unfrackpath(directory, follow=False, basedir=os.environ.get("PWD") or None))
 
 
-def _words(value: t.Any) -> t.Any:
-    """A list, also of what was written as one text with commas and blanks."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+def _words(value: t.Any, name: str) -> t.Any:
+    """A list, also of what was written as one text with commas and blanks; one text is one command, though."""
+    if not isinstance(value, str):
+        return value
+    return [value] if name == "commands" and value else [word.strip() for word in value.split(",") if word.strip()]
 
 
 def _place(result: t.Mapping[str, t.Any], host: str) -> Path | None:

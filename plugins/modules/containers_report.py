@@ -85,6 +85,14 @@ options:
     description: Whether the files list every namespace of the host.
     type: bool
     default: false
+  commands:
+    description:
+      - The commands that M(nsfleet.linux.containers_commands) ran on each host. What they said is expected beside the
+        snapshot, with C(.said) after its name, and is removed when it was read.
+      - Each is a text or a list of words. With O(state=prepared) it is only looked whether they are.
+    type: list
+    elements: raw
+    default: []
   faults:
     description:
       - Which faults are told. V(all), checks by their ID (V(RT-001)), groups of them (V(RT)), severities (V(critical),
@@ -131,6 +139,7 @@ options:
     default: false
 seealso:
   - module: nsfleet.linux.ns_snapshot
+  - module: nsfleet.linux.containers_commands
 notes:
   - Does not work with C(async).
 """

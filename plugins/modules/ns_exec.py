@@ -206,7 +206,7 @@ options:
       - Which types of state are compared, before and after. V(auto) is those that are joined, V(none) is none.
     type: list
     elements: str
-    choices: [auto, none, mnt, uts, ipc, pid, net, user, cgroup, time]
+    choices: [auto, none, mnt, uts, ipc, pid, net]
     default: [auto]
   report_change:
     description:

@@ -50,6 +50,23 @@ class ActionModule(ActionBase):
         return {"changed": True, "dest": dest, "size": len(raw), "complete": True, "counts": {}, "problems": 0}
 '''
 
+# What the action plugin runs on the host for debug_commands: it answers by the command, and notes what it was asked.
+NS_EXEC = '''
+import json
+from ansible.module_utils.basic import AnsibleModule
+
+ASKED = ("cmd", "argv", "containers", "engine", "read_only", "timeout", "max_output")
+
+module = AnsibleModule(dict.fromkeys(ASKED, {"type": "raw"}), supports_check_mode=True)
+with open(SAID) as file:
+    said = json.load(file)
+with open(SAID + ".asked", "a") as file:
+    given = {name: value for name, value in module.params.items() if value is not None}
+    file.write(json.dumps(dict(given, check=module.check_mode)) + "\\n")
+answer = said[module.params["cmd"] or " ".join(module.params["argv"])]
+(module.fail_json if answer.get("failed") else module.exit_json)(**dict({"msg": ""}, **answer))
+'''
+
 
 class Played(NamedTuple):
     """A finished run: its status, what it printed, and the folder of the reports."""
@@ -97,11 +114,17 @@ def player(tmp_path: pathlib.Path, programs: pathlib.Path | None = None) -> Play
     """What runs the playbook in a folder of its own, with the Ansible of another folder of C(programs) if given."""
     tree = tmp_path / "collections/ansible_collections/nsfleet/linux"
     (tree / "plugins/action").mkdir(parents=True)
-    plugins = ("plugins/modules", "plugins/doc_fragments", "plugins/module_utils")
+    plugins = ("plugins/doc_fragments", "plugins/module_utils")
     for name in ("galaxy.yml", "meta", "playbooks", "roles", *plugins):
         (tree / name).symlink_to(CHECKOUT / name)
-    canned = tmp_path / "facts.json"
-    (tree / "plugins/action/containers_report.py").symlink_to(CHECKOUT / "plugins/action/containers_report.py")
+    canned, said = tmp_path / "facts.json", tmp_path / "said.json"
+    (tree / "plugins/modules").mkdir()
+    for module in (CHECKOUT / "plugins/modules").glob("*.py"):
+        if module.name != "ns_exec.py":
+            (tree / "plugins/modules" / module.name).symlink_to(module)
+    (tree / "plugins/modules/ns_exec.py").write_text(f"#!/usr/bin/python\nSAID = {str(said)!r}\n{NS_EXEC}")
+    for name in ("containers_report.py", "containers_commands.py"):
+        (tree / "plugins/action" / name).symlink_to(CHECKOUT / "plugins/action" / name)
     (tree / "plugins/action/ns_snapshot.py").write_text(f"FACTS = {str(canned)!r}\n{STAND_IN}")
     (tmp_path / "ansible.cfg").touch()
 

@@ -168,7 +168,8 @@ def playing(user: str | None, folder: pathlib.Path) -> list[str]:
     """The command that makes the containers and looks at them, as root or as somebody else."""
     variables = {
         "debug_containers_containers": ["demo-*"], "debug_containers_directory": str(folder / "reports"),
-        "debug_containers_kept": False,
+        "debug_containers_kept": False, "debug_containers_engines": ["unknown"],
+        "debug_commands": ["cat /proc/sys/kernel/hostname", "no-such-program"],
     }  # fmt: skip
     arguments = ["ansible", "playbook", "debug-containers.yml", "-e", json.dumps(variables)]
     if user is None:
@@ -212,6 +213,10 @@ def test_the_playbook_shows_them(user: str | None) -> None:
         assert ours["demo-sidecar"]["id"] in ours["demo-web"]["shared_with"]["net"]
         assert ours["demo-db"]["shared_with"].keys() <= {"user"}
         assert "demo-sidecar" in answer.stdout
+        names, missing = report["commands"]
+        said = {(name, *one["lines"]) for one in names["results"] for name in one["containers"]}
+        assert {(name, name) for name in NAMES} <= said
+        assert {one["problem"] for one in missing["results"]} == {"no-such-program is not there"}
         if user:
             # Root's processes cannot be read, and that is said.
             assert report["status"] == "incomplete"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import sys
 
@@ -13,7 +14,8 @@ import pythons
 from test_versions import CHECKOUT, core
 
 sys.path.insert(0, str(CHECKOUT / "tests/playbooks"))
-from canned import HOSTILE, crowd
+from canned import HOSTILE, container, crowd, facts
+from canned_commands import many, said
 from canned_network import crowded
 from playing import player
 
@@ -49,4 +51,18 @@ def test_a_host_fails_with_its_faults_in_words_that_are_not_evaluated(tmp_path: 
     words = " ".join(played.output.replace("''", "'").split())  # a quote in quotes, in older YAML
     assert "1 fault: {{ lookup('pipe', 'touch $OWNED') }} has no default route" in words
     assert (played.reports / "hosts/bad.svg").exists()
+    assert not played.owned
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_commands_say_is_shown_and_not_evaluated(tmp_path: pathlib.Path, release: str) -> None:
+    words = "{{ lookup('pipe', 'touch $OWNED') }}"
+    web = container(1, "web")
+    (tmp_path / "said.json").write_text(json.dumps({"id": many(said(web, words), msg=words)}))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {"gone": "unreachable: " + words, "web1": facts([web])}
+    inventory = {"all": {"vars": here, "hosts": dict.fromkeys(hosts, {})}}
+    played = player(tmp_path, core(release))(hosts, inventory=inventory, debug_commands=["id"])
+    assert "      " + words in played.table
+    assert played.json("hosts/web1.json")["commands"][0]["results"][0]["lines"] == [words]
     assert not played.owned

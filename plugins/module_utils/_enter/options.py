@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._model.inventory import TYPES
+from .watch import TRACKED
 
 ENGINES = ("docker", "podman", "containerd", "cri", "crio", "lxc", "nspawn", "runc", "crun", "unknown")
 # Each names a target; exactly one of them is given.
@@ -55,7 +56,7 @@ def command_options() -> dict[str, dict[str, Any]]:
         "unless": {"type": "raw"},
         "onlyif": {"type": "raw"},
         "read_only": {"type": "bool", "default": False},
-        "track": {"type": "list", "elements": "str", "choices": ["auto", "none", *TYPES], "default": ["auto"]},
+        "track": {"type": "list", "elements": "str", "choices": ["auto", "none", *TRACKED], "default": ["auto"]},
         "report_change": {"type": "str", "choices": ["state", "always", "never"], "default": "state"},
         "privileges": {"type": "str", "choices": ["auto", "target", "host"], "default": "auto"},
         "trusted": {"type": "bool", "default": False},

@@ -15,8 +15,8 @@ import struct
 import time
 from typing import Any, Callable, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
-from .executor_program import DATA, ROOM, image_file
 from .child import reap
+from .executor_program import DATA, ROOM, image_file
 from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
 from .memfd import F_SEAL_EXEC, F_SEAL_SEAL, seal
@@ -201,7 +201,7 @@ class Executor:
         """End the process, where it has executed nothing."""
         self._line.close()
         if self.pid:
-            # Not waitpid(2) alone: of who is traced from inside we are told when the tracer lets go, which may be never.
+            # Not waitpid(2) alone: of who is traced from inside we are told when the tracer lets go, perhaps never.
             reap(self.pid)
             self.pid = 0
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from .commands import commands_markdown
 from .containers import TYPES, display_name, file_name, number_of, shares
 from .faults import in_words
 from .markdown import escape, table
@@ -39,6 +40,7 @@ def host_markdown(report: dict[str, Any], drawing: Wiring | None = None, picture
     lines += faults_markdown(report)
     lines += ["## Containers", ""] + _containers(report)
     lines += network_markdown(report)
+    lines += commands_markdown(report)
     if drawing is not None:
         flowchart, said = mermaid(drawing)
         name = file_name(report["host"]).replace("%", "%25") + ".svg"

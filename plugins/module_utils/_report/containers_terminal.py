@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Sequence
 
+from .commands import commands_terminal
 from .containers import (
     LEFT_OUT,
     TYPES,
@@ -125,7 +126,9 @@ class Terminal:
         lines += self._more(len(containers) - len(shown))
         network, told = network_lines(report, shown, self._room)
         self._network_legend = self._network_legend or told
-        return lines + (["", *network] if network else []) + self._kept(report["kept"])
+        said, cut_off = commands_terminal(report, self._room)
+        self._cut_off = self._cut_off or cut_off
+        return lines + (["", *network] if network else []) + said + self._kept(report["kept"])
 
     def _sentence(self, text: str) -> list[str]:
         return wrap(text, self._room, "  ", "  ")
