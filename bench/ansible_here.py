@@ -13,18 +13,22 @@ from typing import Any
 
 from page import CHECKOUT
 
-INVENTORY = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+INVENTORY = "localhost ansible_connection=local ansible_python_interpreter={}\n"
 
 
 class AnsibleFailed(RuntimeError):
     """What Ansible said."""
 
 
-def ansible(command: str, arguments: list[str], folder: str, environment: dict[str, str] | None = None) -> str:
-    """Run C(ansible adhoc) or C(ansible playbook) on this machine; what it leaves behind goes to C(folder)."""
+def ansible(command: str, arguments: list[str], folder: str, environment: dict[str, str] | None = None,
+            python: str = sys.executable) -> str:
+    """Run C(ansible adhoc) or C(ansible playbook) on this machine; what it leaves behind goes to C(folder).
+
+    C(python): the interpreter whose Ansible it is, and which runs the modules.
+    """
     hosts = os.path.join(folder, "hosts.ini")
     with open(hosts, "w", encoding="utf-8") as file:
-        file.write(INVENTORY)
+        file.write(INVENTORY.format(python))
     # The user's own settings decide nothing here.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
     kept.update({
@@ -33,8 +37,8 @@ def ansible(command: str, arguments: list[str], folder: str, environment: dict[s
         "ANSIBLE_HOME": os.path.join(folder, "home"), "ANSIBLE_REMOTE_TMP": os.path.join(folder, "remote"),
     })
     kept.update(environment or {})
-    done = subprocess.run([sys.executable, "-m", "ansible", command, *arguments], capture_output=True,
-                          env=kept, cwd=CHECKOUT, check=False)
+    done = subprocess.run([python, "-m", "ansible", command, *arguments], capture_output=True, env=kept,
+                          cwd=CHECKOUT, check=False)
     if done.returncode:
         raise AnsibleFailed(f"ansible {command} {arguments}: {done.stdout.decode()}{done.stderr.decode()}")
     return done.stdout.decode()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, Mapping
 
 import page
 from ansible_here import ansible, shipped
@@ -26,18 +27,22 @@ NS_FACTS = "nsfleet.linux.ns_facts"
 CASES = (PING, NS_FACTS)
 
 
-def through_ansible(rounds: int, folder: str) -> dict[str, list[float]]:
-    """Seconds of each task of one play, without the first of each: Ansible puts the payload together once a play."""
+Tasks = Mapping[str, Mapping[str, Any]]
+
+
+def through_ansible(rounds: int, folder: str, tasks_of_turn: Tasks | None = None) -> dict[str, list[float]]:
+    """Seconds of each task of one play, by its name; Ansible puts the payload together at the first of each."""
     play = os.path.join(folder, "turns.yml")
     times = os.path.join(folder, "times.json")
-    tasks = [{"name": module, module: {}} for dummy in range(rounds + 1) for module in CASES]
+    turn = tasks_of_turn or {module: {module: {}} for module in CASES}
+    tasks = [{"name": name, **task} for dummy in range(rounds + 1) for name, task in turn.items()]
     with open(play, "w", encoding="utf-8") as file:
         json.dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], file)
     ansible("playbook", [play], folder, {
         "NSFLEET_TASK_TIMES": times, "ANSIBLE_CALLBACKS_ENABLED": "task_times",
         "ANSIBLE_CALLBACK_PLUGINS": os.path.join(os.path.dirname(os.path.abspath(__file__)), "callbacks"),
     })
-    found: dict[str, list[float]] = {module: [] for module in CASES}
+    found: dict[str, list[float]] = {name: [] for name in turn}
     with open(times, encoding="utf-8") as file:
         for name, seconds in json.load(file):
             found[name].append(seconds)
