@@ -34,10 +34,11 @@ def of_host() -> dict[bytes, bytes]:
     return found
 
 
-def of_target(target: Target, until: float) -> dict[bytes, bytes]:
+def of_target(target: Target, until: float, read: Callable[[int], bytes] | None = None) -> dict[bytes, bytes]:
     """What the target's process was started with. Raises Refused.
 
-    A process decides itself what is there, and whoever keeps its memory locked makes the reader wait: a child reads.
+    A process decides itself what is there, and whoever keeps its memory locked makes the reader wait: a child reads,
+    that of C(read) where there is one already.
     """
     if target.pid is None:
         raise Refused(
@@ -45,8 +46,11 @@ def of_target(target: Target, until: float) -> dict[bytes, bytes]:
             % target.name
         )
     try:
-        with FileReader("/proc/%d" % target.pid, until=until) as reader:
-            found = parse(reader.read("/environ", _MOST))
+        if read is not None:
+            found = parse(read(_MOST))
+        else:
+            with FileReader("/proc/%d" % target.pid, until=until) as reader:
+                found = parse(reader.read("/environ", _MOST))
     except OSError as error:
         raise Refused(
             "the environment of %s could not be read (/proc/%d/environ: %s): set environment_from to host or none"
@@ -68,11 +72,12 @@ def parse(content: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def inherited(source: str, target: Target, until: float) -> dict[bytes, bytes]:
+def inherited(source: str, target: Target, until: float,
+              read: Callable[[int], bytes] | None = None) -> dict[bytes, bytes]:
     """The environment of the C(host), the C(target), or C(none). Raises Refused."""
     if source == "none":
         return {}
-    return of_host() if source == "host" else of_target(target, until)
+    return of_host() if source == "host" else of_target(target, until, read)
 
 
 def completed(found: Mapping[bytes, bytes], home: str | None, extra: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -10,20 +10,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 from .._kernel.child import Answer, Child
-from .._kernel.files import close_range
-from .._kernel.libc import libc
-from .._kernel.namespaces import TYPES, setns
-from .._kernel.prctl import set_dumpable, set_pdeathsig
-from .._kernel.privileges import CapabilitySets, capget, capset, set_keepcaps
+from .._kernel.prctl import set_dumpable
 from .._model.entry import Refused, Target
 from . import accounts
 from .lookup import MOST_ENTRIES, Lookup
+from .scout_child import all_of, become, close_others, environment_of, hide, join, keep, load
 
-_READ, _FOLDER, _PROGRAM, _EXISTS, _BECOME = b"R", b"F", b"P", b"E", b"B"
+_READ, _FOLDER, _PROGRAM, _EXISTS, _BECOME, _ENVIRONMENT = b"R", b"F", b"P", b"E", b"B", b"V"
 _MOST = 1 << 20     # bytes of passwd(5) and group(5)
 _CHANGERS = 1 << 6 | 1 << 7 | 1 << 8  # CAP_SETGID, CAP_SETUID, CAP_SETPCAP: to become somebody else later
 _TIMEOUT = 5.0      # seconds for one request
@@ -114,6 +110,13 @@ class Scout:
             raise OSError(errno.EFBIG, "larger than %d bytes" % limit, path)
         return content
 
+    def environment(self, limit: int) -> bytes:
+        """What the target's process was started with. OSError: EFBIG for more than C(limit) bytes."""
+        content = self._ask(_ENVIRONMENT, (limit + 1,))
+        if len(content) > limit:
+            raise OSError(errno.EFBIG, "larger than %d bytes" % limit)
+        return content
+
     def close(self) -> None:
         """End the child."""
         self._child.close()
@@ -165,32 +168,43 @@ class Scout:
 
     def _prepare(self) -> Answer:
         """In the child. Its order: what needs our files, then the joins, then giving up what joining needed."""
-        _load()
+        load()
         set_dumpable(False)
         own = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         target = self._target
         needed = [target.descriptors[name] for name in self._joins]
         if self._mounts and target.root is not None:
             needed.append(target.root)
-        _close_others([0, 1, 2, self._child.line(), own, *needed])
-        _join(target, self._joins)
+        # Opened while we may, and while /proc is ours.
+        environment = environment_of(target)
+        kept = [environment] if isinstance(environment, int) else []
+        close_others([0, 1, 2, self._child.line(), own, *needed, *kept])
+        join(target, self._joins)
         for descriptor in needed:
             os.close(descriptor)
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if self._mounts else None
         lookup = Lookup(root, own)
         mask = self._capabilities
         if self._who is not None:
-            _become(self._who, mask)
+            become(self._who, mask)
         elif mask is not None:
-            _keep(mask | _CHANGERS)
-        _hide()
+            keep(mask | _CHANGERS)
+        hide()
 
         def answer(what: bytes, body: bytes, dummy: int | None) -> tuple[bytes, int | None]:
+            nonlocal environment
             details = json.loads(body)
             if what == _BECOME:
-                _become(details, mask)
-                _hide()
+                if isinstance(environment, int):
+                    os.close(environment)
+                    environment = OSError(errno.EBADF, os.strerror(errno.EBADF))
+                become(details, mask)
+                hide()
                 return b"", None
+            if what == _ENVIRONMENT:
+                if isinstance(environment, OSError):
+                    raise environment
+                return all_of(environment, details[0]), None
             return _look(lookup, what, details), None
 
         return answer
@@ -205,85 +219,6 @@ def _look(lookup: Lookup, what: bytes, details: Any) -> bytes:
         return b"1" if lookup.exists(*details) else b""
     lookup.folder(*details)
     return b""
-
-
-def _load() -> None:
-    """What Python and the C library would look for in files when it is first used."""
-    import _locale
-
-    # With another language strerror(3) reads /usr/share/locale, from whatever root it finds itself in.
-    _locale.setlocale(_locale.LC_ALL, "C")
-    libc()
-    os.fsdecode(os.fsencode("\udcff"))
-    json.dumps(json.loads('["\\ud800"]'))
-
-
-def _close_others(keep: Sequence[int]) -> None:
-    first = 0
-    for descriptor in sorted(set(keep)):
-        if descriptor > first:
-            close_range(first, descriptor - 1)
-        first = descriptor + 1
-    close_range(first)
-
-
-def _join(target: Target, joins: Sequence[str]) -> None:
-    late = False
-    if "mnt" in joins:
-        try:
-            setns(target.descriptors["mnt"], TYPES["mnt"])
-        except PermissionError:
-            # Who has rights only in the target's user namespace gets them there first.
-            if "user" not in joins:
-                raise
-            late = True
-    if "user" in joins:
-        setns(target.descriptors["user"], TYPES["user"])
-        _try(lambda: os.setresgid(0, 0, 0))
-        _try(lambda: os.setresuid(0, 0, 0))
-    if late:
-        setns(target.descriptors["mnt"], TYPES["mnt"])
-    if "mnt" in joins and target.root is not None:
-        os.fchdir(target.root)
-        os.chroot(".")
-
-
-def _try(change: Callable[[], None]) -> None:
-    try:
-        change()
-    except OSError as error:
-        # EINVAL: that namespace has no root. EPERM: nor rights to become it.
-        if error.errno not in (errno.EINVAL, errno.EPERM):
-            raise
-
-
-def _become(who: Sequence[Any], mask: int | None) -> None:
-    uid, gid, groups = who
-    if mask is not None:
-        set_keepcaps(True)
-    try:
-        os.setgroups(groups)
-    except PermissionError:
-        # user_namespaces(7): "deny" in setgroups. The command keeps the caller's groups as well.
-        pass
-    if os.getresgid() != (gid, gid, gid):
-        os.setresgid(gid, gid, gid)
-    if os.getresuid() != (uid, uid, uid):
-        os.setresuid(uid, uid, uid)
-    if mask is not None:
-        _keep(mask)
-        set_keepcaps(False)
-
-
-def _keep(mask: int) -> None:
-    mask &= capget().permitted
-    capset(CapabilitySets(mask, mask, 0))
-
-
-def _hide() -> None:
-    # A change of credentials has undone both.
-    set_dumpable(False)
-    set_pdeathsig(signal.SIGKILL)
 
 
 def _code(error: OSError) -> str:

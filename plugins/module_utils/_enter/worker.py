@@ -144,7 +144,7 @@ class Session:
             raise Refused("The environment of %s (environment_from: target) is refused without mnt: its variables could"
                           " have the host's programs load the container's files. Join mnt too, or write trusted: true."
                           % target.name)
-        environment = inherited(source, target, self._until)
+        environment = inherited(source, target, self._until, scout.environment if "mnt" in target.types else None)
         if home is None and source != "host" and b"HOME" not in environment:
             home = scout.account(str(found.uid)).home
         self._environment = completed(environment, home if source != "host" or command.user else None, command.env)
