@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter import join, worker
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter import execution, join
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.admission import wanted_types
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.containers import glance
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.target import close, open_target
@@ -364,13 +364,13 @@ def test_nothing_runs_where_a_target_goes_elsewhere_meanwhile(
     held: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = held(mover, namespaces.CLONE_NEWNET).pid
-    real = worker.launch
+    real = execution.launch
 
     def later(*arguments: Any) -> Any:
         go(pid, "net")
         return real(*arguments)
 
-    monkeypatch.setattr(worker, "launch", later)
+    monkeypatch.setattr(execution, "launch", later)
     sentence = refused(pid=pid, namespaces=["net"], argv=["touch", str(tmp_path / "mark")])
     assert "led to" in sentence and "Nothing has run" in sentence
     assert not (tmp_path / "mark").exists()
@@ -381,13 +381,13 @@ def test_descriptors_lead_where_it_was_whoever_moves(held: Callable[..., Any], m
     monkeypatch.setattr(join, "takes_pidfd", lambda: False)
     pid = held(mover, namespaces.CLONE_NEWNET).pid
     meant = links(pid)["net"]
-    real = worker.launch
+    real = execution.launch
 
     def later(*arguments: Any) -> Any:
         go(pid, "net")
         return real(*arguments)
 
-    monkeypatch.setattr(worker, "launch", later)
+    monkeypatch.setattr(execution, "launch", later)
     assert told(succeeded(pid=pid, namespaces=["net"], cmd="readlink /proc/self/ns/net")) == [meant]
 
 
@@ -395,14 +395,14 @@ def test_a_target_that_ends_meanwhile_is_refused(
     held: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = held(flags=namespaces.CLONE_NEWNET).pid
-    real = worker.launch
+    real = execution.launch
 
     def later(*arguments: Any) -> Any:
         os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
         return real(*arguments)
 
-    monkeypatch.setattr(worker, "launch", later)
+    monkeypatch.setattr(execution, "launch", later)
     sentence = refused(pid=pid, namespaces=["net"], argv=["touch", str(tmp_path / "mark")])
     assert "its process has ended (ESRCH)" in sentence
     assert not (tmp_path / "mark").exists()

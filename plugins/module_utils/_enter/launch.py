@@ -52,6 +52,12 @@ class Running:
     missing: list[str]
     streams: Any = None
 
+    def close(self) -> None:
+        """Let go of what belongs to it."""
+        self.waiter.close()
+        if self.lost is not None:
+            self.lost.close()
+
 
 class OwnMounts:
     """The mounts of a process's own mount namespace, which ends with it. Close it when done."""
