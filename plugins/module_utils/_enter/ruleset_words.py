@@ -6,7 +6,8 @@ from typing import Iterator, Tuple
 from .._kernel import nfnetlink as nft
 from .._kernel.netlink import attributes
 from .._network.nft_fields import FAMILIES
-from .nft_words import element_words, rule_words, type_words
+from .nft_elements import element_words, type_words
+from .nft_words import rule_words
 from .state_look import Look, digest
 from .state_nft import Row
 
