@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from .._kernel.executor import Executor, step
+from .._kernel.executor import Executor, Unknown, step
+from .._kernel.mounts import AT_FDCWD, MS_PRIVATE, MS_SLAVE
 from .._kernel.proc import Proc, parse_cgroups
-from .._model.entry import Refused, Target
+from .._model.entry import NotKnown, Refused, Target
 from . import confine, join, surroundings
 from .changed_mounts import MountChanges
 from .output import Streams
@@ -102,6 +103,10 @@ def launch(target: Target, plan: Plan, started: Started, watch: Watch) -> Runnin
         running = _start(executor, target, plan, started, watch)
         running.streams = Streams(ours[0], ours[1], plan.max_output, ours[2] if ours[2:] else None, plan.stdin or b"")
         return running
+    except Unknown as error:
+        raise NotKnown(
+            "%s: the process that was to execute %s ended, or gave no answer (%s): whether it has run is not known." % (
+                target.name, plan.path, errno.errorcode.get(error.errno or 0))) from error
     except OSError as error:
         raise Refused(_failed(target, plan, error)) from error
     finally:
@@ -117,15 +122,21 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     missing: list[str] = []
     scratch = lost = None
     confine.before_joining(executor, plan.privileges)
+    tasks = _opened(executor, started.tasks())
     join.join(executor, target)
     if plan.looking or kept and {"net", "pid"} & set(target.types):
-        surroundings.private(executor)
+        surroundings.private(executor, MS_PRIVATE if plan.looking else MS_SLAVE)
     if kept and "net" in target.types:
         missing += surroundings.of_network(executor, target.netns, plan.files)
     if plan.looking:
         scratch = read_only(executor)
     # Last: from now on it gets only what the container may have of time and memory.
-    started.enter(executor.pid)
+    try:
+        executor.calls(*(step("write", file, b"0", 1) for file in tasks))
+    except OSError as error:
+        raise Refused("The command could not be moved to the container's cgroups (%s). Nothing has run." % (
+            errno.errorcode.get(error.errno or 0))) from error
+    started.enter(executor.pid, True)
     watch.follow(executor.pid, _cgroup(executor.pid) if started.folder is not None else "")
     executor.until = time.monotonic() + _PROMPT
     executor.close_descriptors()
@@ -143,6 +154,15 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     executor.until = time.monotonic() + _PROMPT
     pid = executor.execute(os.fsencode(plan.path), plan.argv, environment, fork, before, first)
     return Running(pid, Waiter(pid), lost, missing)
+
+
+def _opened(executor: Executor, paths: list[str]) -> list[int]:
+    try:
+        return executor.calls(
+            *(step("openat", AT_FDCWD, os.fsencode(path), os.O_WRONLY | os.O_CLOEXEC, 0) for path in paths))
+    except OSError as error:
+        raise Refused("The container's cgroups could not be opened (%s). Nothing has run." % (
+            errno.errorcode.get(error.errno or 0))) from error
 
 
 def _cgroup(pid: int) -> str:

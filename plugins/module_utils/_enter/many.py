@@ -44,6 +44,7 @@ class _Worker:
         self.until = None if job.seconds is None else time.monotonic() + job.seconds
         self.line, theirs = os.pipe()
         # A collection in the child would write to, and so copy, every page that it shares with us.
+        parent = os.getpid()
         gc.freeze()
         try:
             self.pid = os.fork()
@@ -53,7 +54,7 @@ class _Worker:
         else:
             if self.pid == 0:
                 try:
-                    _child(job, self.line, theirs)
+                    _child(job, self.line, theirs, parent)
                 finally:
                     os._exit(1)
         finally:
@@ -166,8 +167,10 @@ def _reaped(pid: int) -> bool:
         return True
 
 
-def _child(job: Job, ours: int, line: int) -> None:
+def _child(job: Job, ours: int, line: int, parent: int) -> None:
     set_pdeathsig(signal.SIGTERM)
+    if os.getppid() != parent:
+        return  # it has ended before that
     for number in _FATAL:
         signal.signal(number, _end)
     os.close(ours)

@@ -9,6 +9,7 @@ from .._kernel.pidfd import pidfd_open
 from .._kernel.pidfd_signal import pidfd_send_signal
 from .._kernel.privileges import set_child_subreaper
 from .._kernel.proc import Proc
+from .plain import plain
 from .started import Started
 
 _ROUNDS = 20
@@ -64,7 +65,7 @@ class Orphans:
                 told = Proc().stat(pid)
             except OSError:
                 continue
-            found.append({"pid": pid, "start_time": told.start_time, "comm": told.comm})
+            found.append({"pid": pid, "start_time": told.start_time, "comm": plain(told.comm)})
         return found
 
     def terminate(self) -> None:

@@ -29,7 +29,7 @@ class _Stream:
         self.kept = bytearray()
         self.dropped = 0
         self._limit = limit
-        self._wide = False
+        self.wide = False
         os.set_blocking(descriptor, False)
 
     def take(self, buffer: bytearray) -> int | None:
@@ -44,9 +44,9 @@ class _Stream:
         if room > 0:
             self.kept += memoryview(buffer)[:room]
         self.dropped += size - max(room, 0)
-        if size >= _PIECE // 2 and not self._wide:
+        if size >= _PIECE // 2 and not self.wide:
             widen(self.descriptor, _PIPE)
-            self._wide = True
+            self.wide = True
         return size
 
 
@@ -59,7 +59,8 @@ class Streams:
     def __init__(self, stdout: int, stderr: int, limit: int, stdin: int | None = None, data: bytes = b"") -> None:
         self._streams = [_Stream(stdout, limit), _Stream(stderr, limit)]
         self._open = {stream.descriptor: stream for stream in self._streams}
-        self._buffer = bytearray(_PIPE)
+        # Grows with the pipes: most commands say little.
+        self._buffer = bytearray(_PIECE)
         self._stdin = stdin
         self._data = memoryview(data)
         if stdin is not None:
@@ -83,9 +84,13 @@ class Streams:
         """Go on with a descriptor of which poll(2) said so. Others are no matter of ours."""
         if descriptor == self._stdin:
             self._feed(events)
-        elif descriptor in self._open and self._open[descriptor].take(self._buffer) == 0:
-            del self._open[descriptor]
-            os.close(descriptor)
+        elif descriptor in self._open:
+            stream = self._open[descriptor]
+            if stream.wide and len(self._buffer) < _PIPE:
+                self._buffer = bytearray(_PIPE)
+            if stream.take(self._buffer) == 0:
+                del self._open[descriptor]
+                os.close(descriptor)
 
     def finish(self) -> None:
         """Take what is in the pipes now and close them: the command has ended, but others may still write."""

@@ -60,8 +60,6 @@ class Preparation:
         if mode == "target" and target.pid is None:
             raise Refused("%s has no process whose rights the command could have: write privileges: host, which gives"
                           " it the module's own, or join without mnt." % target.name)
-        if "pid" in target.types and "mnt" not in target.types and not command.trusted:
-            self._refuse_tracers()
         if mode == "host" and "mnt" in target.types:
             self.warnings.append("privileges: host gives %s, whose files are executed, the rights of this module"
                                   % target.name)
@@ -104,32 +102,6 @@ class Preparation:
             refuse_frozen(self._target.pid or 0)
             raise
 
-    def _refuse_tracers(self) -> None:
-        """Who may trace the command in there gets at the host's root directory by /proc/PID/root of it."""
-        target, proc = self._target, Proc()
-        name = target.namespaces["pid"]
-        own = {proc.namespaces("self")[0][5]}
-        for pid in proc.pids():
-            try:
-                names = proc.namespaces(pid)[0]
-                if names[3] != name:
-                    continue
-                status = proc.status(pid)
-            except OSError:
-                continue
-            if status.get("State", "")[:1] in ("Z", "X"):
-                continue  # It has ended: its process 1 has not reaped it.
-            held = int(status.get("CapPrm", "0"), 16)
-            if status.get("NoNewPrivs") != "1":
-                held |= int(status.get("CapBnd", "0"), 16)
-            # In a user namespace below the command's it has no power over it.
-            if held >> 19 & 1 and ("user" in target.types or names[5] in own or names[5] is None):
-                raise Refused(
-                    "pid of %s without mnt is refused: process %d in there may trace others (CAP_SYS_PTRACE), and could"
-                    " take the host's root directory from the command. Join mnt too, or write trusted: true."
-                    % (target.name, pid)
-                )
-
     def plan(self, words: Words, keep: int | None) -> Plan:
         """What is executed; C(keep): the capabilities of a command that only looks. Raises Refused."""
         command, scout, privileges = self._command, self.scout, self._privileges
@@ -152,6 +124,11 @@ class Preparation:
                 environment.setdefault(name, value)
         if command.container_dns:
             plan.files = self._dns()
+        types = self._target.types
+        if "pid" in types and "mnt" not in types and not command.trusted:
+            from .tracers import refuse_tracers
+
+            refuse_tracers(self._target, executed(plan.privileges).permitted)
         return plan
 
     def folder(self) -> str:

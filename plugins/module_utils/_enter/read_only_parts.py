@@ -58,7 +58,9 @@ def restrict_files(executor: Executor, scratch: Sequence[str]) -> List[Step]:
 
 def _allow(executor: Executor, ruleset: int, path: str, rights: int, device: tuple[int, int] | None = None) -> None:
     try:
-        descriptor = executor.call("openat", _AT_FDCWD, os.fsencode(path), _OPEN, 0)
+        # What is mounted over a link lies where the link leads.
+        flags = _OPEN if device is not None else _OPEN & ~os.O_NOFOLLOW
+        descriptor = executor.call("openat", _AT_FDCWD, os.fsencode(path), flags, 0)
     except (FileNotFoundError, NotADirectoryError):
         return
     # Looked at from here, and not opened by it: a device may do something when it is.

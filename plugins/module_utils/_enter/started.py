@@ -15,6 +15,7 @@ from .._kernel.pidfd import pidfd_open
 from .._kernel.pidfd_signal import pidfd_send_signal
 from .._kernel.proc import Proc, parse_cgroups
 from .._model.entry import Refused
+from .plain import plain
 from .target import why
 
 _NAME = re.compile(r"nsfleet-([0-9]+)-[0-9a-f]+(?:-.*)?")
@@ -56,10 +57,17 @@ class Started:
         sweep(self._parent)
         self._make(self._parent)
 
-    def enter(self, pid: int) -> None:
-        """Move a process there, last of all into its own cgroup. Raises Refused."""
+    def tasks(self) -> List[str]:
+        """The files of the container's cgroups of version 1, to which a process with one thread writes 0 to join.
+
+        Who moves itself alone waits for nobody (since Linux 5.8); who moves others waits for all forks of the machine.
+        """
+        return [folder + "/tasks" for folder in self._joined]
+
+    def enter(self, pid: int, joined: bool = False) -> None:
+        """Move a process there, last of all into its own cgroup. C(joined): it has done C(tasks). Raises Refused."""
         try:
-            for folder in self._joined:
+            for folder in () if joined else self._joined:
                 cgroups.add(folder, pid)
             if self.folder is None:
                 # Who is not root may not even write that they are where they are.
@@ -86,7 +94,7 @@ class Started:
                 stat = self._proc.stat(pid)
             except OSError:
                 continue
-            found.append({"pid": pid, "start_time": stat.start_time, "comm": stat.comm})
+            found.append({"pid": pid, "start_time": stat.start_time, "comm": plain(stat.comm)})
         return found
 
     def terminate(self) -> None:

@@ -19,7 +19,6 @@ from .._kernel.mounts import (
     MS_RDONLY,
     MS_REC,
     MS_REMOUNT,
-    MS_SLAVE,
     OPEN_TREE_CLONE,
 )
 from .._kernel.namespaces import CLONE_NEWNS
@@ -29,10 +28,12 @@ from .._model.entry import Refused
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
-def private(executor: Executor) -> None:
-    """A mount namespace of its own: what is mounted outside appears in it, what is mounted inside stays there."""
+def private(executor: Executor, propagation: int) -> None:
+    """A mount namespace of its own: what is mounted inside stays there, and what is mounted outside appears in it
+    (MS_SLAVE) or does not (MS_PRIVATE): it would be writable.
+    """
     try:
-        executor.calls(step("unshare", CLONE_NEWNS), step("mount", None, b"/", None, MS_REC | MS_SLAVE, None))
+        executor.calls(step("unshare", CLONE_NEWNS), step("mount", None, b"/", None, MS_REC | propagation, None))
     except OSError as error:
         raise _refused("A mount namespace of its own could not be made", error) from error
 

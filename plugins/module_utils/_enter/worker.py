@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Sequence
 
-from .._model.entry import Refused, Target
+from .._model.entry import NotKnown, Refused, Target
 from .admission import Wanted
 from .command import Command, Words
 from .execution import execute
@@ -37,6 +37,9 @@ def work(open_: Callable[[Wanted], Target], wanted: Wanted, command: Command, ch
             result["warnings"] = list(dict.fromkeys(prepared.warnings))
     except Refused as refusal:
         result.update(failed=True, msg=str(refusal).rstrip(".") + ".")
+        if isinstance(refusal, NotKnown):
+            result["changed"] = True
+            result["unproven"].append("whether it has run is not known")
     finally:
         if target is not None:
             close_target(target)
@@ -62,24 +65,30 @@ class _Work:
         self._command = command
         self._prepared = prepared
         self._result = result
+        self._seen = True  # whether guards are known to have changed nothing
 
     def do(self, check: bool) -> None:
         """Fill in the result. Raises Refused."""
         command = self._command
-        if self._nothing_to_do():
-            return
         missing: List[str] = []
-        if command.read_only:
+        guards = command.unless is not None or command.onlyif is not None
+        if command.read_only or guards:
             from .read_only_parts import missing as read_only_missing
 
             missing = read_only_missing()
             self._result["unproven"] += missing
+        if self._nothing_to_do(guards=not (check and missing), missing=missing):
+            return
+        if guards and check and missing:
+            self._result.update(changed=False, skipped=True, msg="not run in check mode, nor its guard")
+            return
         if check and (missing or not command.read_only):
             self._not_run()
             return
         self._run(proved=command.read_only and not missing)
 
-    def _nothing_to_do(self) -> bool:
+    def _nothing_to_do(self, guards: bool, missing: List[str]) -> bool:
+        """C(guards): whether they may run; C(missing): what proves that they can change nothing, and is not there."""
         command, prepared = self._command, self._prepared
         folder = prepared.folder()
         for option, there in (("creates", True), ("removes", False)):
@@ -94,14 +103,14 @@ class _Work:
                 return True
         for option, yes in (("unless", True), ("onlyif", False)):
             words = getattr(command, option)
-            if words is not None and self._guard(option, words) == yes:
+            if words is not None and guards and self._guard(option, words, bool(missing)) == yes:
                 self._skip("skipped, since %s says that there is nothing to do" % option)
                 return True
         return False
 
     def _skip(self, why: str) -> None:
         # As ansible.builtin.command: a task that had nothing to do has succeeded.
-        self._result.update(rc=0, msg=why, changed=False)
+        self._result.update(rc=0, msg=why, changed=not self._seen)
 
     def _not_run(self) -> None:
         command = self._command
@@ -112,14 +121,15 @@ class _Work:
             # Ansible shows what was skipped as such, and not whether it has changed.
             self._result.update(changed=False, skipped=True, msg="not run in check mode")
 
-    def _guard(self, option: str, words: Words) -> bool:
+    def _guard(self, option: str, words: Words, tracking: bool) -> bool:
         """Whether a guard says yes. Raises Refused when it did not say anything, or changed something."""
         target = self._target
         # Without the target's network the rights over one would be those over the host's.
         keep = GUARD if "net" in target.types else READ_ONLY
         plan = self._prepared.plan(words, keep)
         plan.stdin = None
-        tracked = [kind for kind in ("net",) if kind in target.types]
+        # What it may not touch is not looked at, unless this kernel cannot hold it.
+        tracked = [kind for kind in TRACKED if kind in target.types and (tracking or kind == "net")]
         found = execute(target, plan, tracked, self._command.timeout or _GUARD, self._command.timeout_grace, True)
         shown = "%s (%s)" % (option, words.shown if isinstance(words.shown, str) else " ".join(words.shown))
         if found.timed_out or found.rc not in (0, 1):
@@ -131,6 +141,9 @@ class _Work:
         if changes.before or changes.after:
             raise Refused("%s has changed something (%s): a guard may only look. The command has not run." % (
                 shown, "; ".join((changes.before + changes.after)[:3])))
+        # Who says yes is believed; that there was nothing else cannot be said.
+        self._result["unproven"] += [reason for reason in changes.unproven if reason not in self._result["unproven"]]
+        self._seen = self._seen and not changes.unproven
         return found.rc == 0
 
     def _run(self, proved: bool) -> None:
@@ -149,9 +162,10 @@ class _Work:
         )
         result["unproven"] += changes.unproven
         changed = bool(changes.before or changes.after or changes.unproven)
-        if not proved and command.track == []:
+        if not proved and not tracked:
             result["unproven"].append("nothing was tracked")
             changed = True
+        changed = changed or not self._seen
         result["changed"] = {"always": True, "never": False}.get(command.report_change, changed)
         if found.timed_out:
             result["msg"] = "ended after its timeout of %g s" % (command.timeout or 0)

@@ -78,6 +78,10 @@ def call_number(name: str) -> int:
     return int(words[words.index(name) + column])
 
 
+class Unknown(OSError):
+    """Whether the file was executed cannot be told."""
+
+
 class Executor:
     """The process. C(streams): the descriptors that it has as its standard input, output and error.
 
@@ -158,8 +162,8 @@ class Executor:
         """Execute a file: in this process, or (C(fork)) in a new one, a child of ours too; its pid.
 
         C(first) is done by this one, C(before) by the one that executes. Raises OSError when any of it, or the
-        execution, fails: then nothing has been executed and the process is gone. The process ends with ours, as far
-        as the kernel allows.
+        execution, fails: then nothing has been executed and the process is gone; Unknown where that cannot be told.
+        The process ends with ours, as far as the kernel allows.
         """
         steps = [
             *before, step("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
@@ -177,12 +181,18 @@ class Executor:
             steps = [*first, step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), step("end"), *steps]
             message = _message(steps, at)
             self._send(message)
-            reply = self._reply(message)
+            try:
+                reply = self._reply(message)
+            except (ConnectionError, TimeoutError) as error:
+                # The child may be there, and we do not know which it is.
+                raise Unknown(error.errno, str(error.strerror)) from error
             failed = None
             if _STEP.unpack_from(reply, _HEAD.size + at * _STEP.size)[0] == 0:
                 # The child failed before its parent had answered.
                 failed, reply = reply, self._reply(message)
             pid = self._results(steps[:at + 1], reply)[at]
+            # It is the process's word: nobody is ended by it who is not our child.
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             # It is done; as long as it is there the end of the line cannot be seen.
             reap(self.pid)
             self.pid = pid
@@ -209,7 +219,13 @@ class Executor:
         try:
             reply = self._reply(message)
         except ConnectionError:
-            return  # closed on execution
+            # Closed on execution; or else it has ended, by a signal that few programs begin with.
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None and ended.si_code != os.CLD_EXITED and ended.si_status == signal.SIGILL:
+                raise Unknown(errno.ECONNRESET, "the process that enters has ended") from None
+            return
+        except TimeoutError as error:
+            raise Unknown(error.errno, str(error.strerror)) from error
         self._results(steps, reply)
 
     def _send(self, message: bytes) -> None:

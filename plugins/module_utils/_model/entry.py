@@ -11,6 +11,10 @@ class Refused(ValueError):
     """Nothing has run. The text is one sentence for the user: what was wanted, what is wrong, what to do."""
 
 
+class NotKnown(Refused):
+    """Whether anything has run is not known."""
+
+
 class Changes(NamedTuple):
     """How a state differs: lines that are gone and lines that are new, and why there may be more than was seen."""
 

@@ -39,18 +39,13 @@ reply:
     mov x0, #3
     mov x1, x19
     ldr x2, [x19, #8]
-    mov x3, #0x4000
-    mov x4, xzr
-    mov x5, xzr
-    mov x8, #206            // sendto, MSG_NOSIGNAL
+    mov x8, #64             // write
     svc #0
     ldr x2, [x19, #8]
     cmp x0, x2
     b.eq receive
 quit:
-    mov x0, #1
-    mov x8, #94             // exit_group(1)
-    svc #0
+    udf #0
 take:
     mov x21, x2
     mov x0, #3
