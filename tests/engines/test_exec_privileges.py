@@ -177,7 +177,11 @@ def test_without_mnt_the_container_s_rights_can_be_asked_for(fleet: Fleet) -> No
 
 
 def test_with_pid_and_without_mnt_the_container_s_rights_can_be_asked_for(fleet: Fleet) -> None:
-    ours = fleet.seen("docker", "dropped", namespaces=["pid"], privileges="target")
+    # Whoever is in there has the same rights, and so might trace it: that must be said to be known.
+    refused = ns_exec.run(
+        container="docker:" + fleet.name("dropped"), namespaces=["pid"], privileges="target", argv=["true"])
+    assert refused["failed"] and "has its capabilities" in refused["msg"]
+    ours = fleet.seen("docker", "dropped", namespaces=["pid"], privileges="target", trusted=True)
     assert int(ours.status["CapEff"], 16) == 0 and ours.status["Seccomp"] == "2"
     assert ours.status["NSpid"].split() == ours.status["NSpid"].split()[:1], "the /proc is not that of the namespace"
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter import read_only_parts, started
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import landlock
 from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
     cgroups,
     ends_with_us,
@@ -348,3 +350,109 @@ def test_a_worker_that_is_killed_takes_the_command_with_it(network: int) -> None
     # Its cgroup is empty then, and the next run takes it away.
     succeeded(pid=network, namespaces=["net"], cmd="true")
     assert cgroups() == []
+
+
+# --- guards on a kernel that cannot hold them -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that a guard may end where nothing keeps it from that."""
+    with ends_with_us(["sleep", "300"]) as process:
+        yield process
+
+
+@pytest.fixture
+def no_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "abi", lambda: 0)
+
+
+def killing(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    return {"namespaces": ["net"], "onlyif": "kill -9 %d" % process.pid, "cmd": "echo it ran"}
+
+
+@pytest.mark.usefixtures("no_landlock")
+def test_a_guard_that_cannot_be_held_does_not_run_in_check_mode(network: int, victim: subprocess.Popen[bytes]) -> None:
+    result = ns_exec(check=True, pid=network, **killing(victim))
+    assert (result["msg"], result["changed"], result["rc"]) == ("Not run in check mode, nor its guard", False, None)
+    assert result["skipped"] and any("Landlock" in reason for reason in result["unproven"])
+    time.sleep(0.1)
+    assert victim.poll() is None
+
+
+@pytest.mark.usefixtures("no_landlock")
+def test_a_guard_that_cannot_be_held_runs_else_and_what_is_missing_is_named(
+        network: int, victim: subprocess.Popen[bytes]) -> None:
+    """The control: it can end a process. That this is not called unchanged is the point."""
+    result = succeeded(pid=network, **killing(victim))
+    assert result["stdout"] == "it ran" and victim.wait(10) == -signal.SIGKILL
+    assert [reason for reason in result["unproven"] if reason.startswith("read_only without Landlock (Linux 5.13)")]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_guard_that_is_held_ends_nobody(check: bool, network: int, victim: subprocess.Popen[bytes]) -> None:
+    if read_only_parts.missing():
+        pytest.skip("this kernel lacks " + "; ".join(read_only_parts.missing()))
+    result = ns_exec(check=check, pid=network, **killing(victim))
+    assert result["rc"] == 0 and "onlyif says" in result["msg"] and not result["changed"]
+    time.sleep(0.1)
+    assert victim.poll() is None
+
+
+@pytest.mark.usefixtures("no_landlock")
+def test_a_guard_that_cannot_be_held_and_says_no_leaves_unchanged_what_is_proved(network: int) -> None:
+    result = ns_exec(pid=network, namespaces=["net"], onlyif="false", cmd="echo it ran")
+    assert result["rc"] == 0 and result["stdout"] == ""
+    assert any("Landlock" in reason for reason in result["unproven"])
+
+
+# --- nothing that could be compared ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["cgroup", "time"])
+def test_where_nothing_can_be_compared_it_is_not_called_unchanged(kind: str) -> None:
+    with place([kind]) as pid:
+        result = succeeded(pid=pid, namespaces=[kind], cmd="readlink /proc/self/ns/" + kind)
+        assert result["stdout"] == os.readlink(f"/proc/{pid}/ns/{kind}")
+    assert result["changed"] and result["unproven"] == ["nothing was tracked"]
+
+
+def test_where_nothing_can_be_compared_who_may_only_look_has_changed_nothing() -> None:
+    with place(["cgroup"]) as pid:
+        result = succeeded(pid=pid, namespaces=["cgroup"], cmd="true", read_only=True)
+    assert result["changed"] == bool(read_only_parts.missing())
+    assert "nothing was tracked" not in result["unproven"] or result["changed"]
+
+
+@pytest.mark.parametrize(("types", "track"), [(["cgroup"], ["net"]), (["net"], ["net", "mnt"])])
+def test_what_is_not_joined_cannot_be_tracked(types: list[str], track: list[str], container: int) -> None:
+    sentence = refused(pid=container, namespaces=types, cmd="true", track=track)
+    assert "track has %s, which is not joined" % track[-1] in sentence
+    assert "pid %d joins %s" % (container, types[0]) in sentence
+
+
+# --- names that a process gives itself ------------------------------------------------------------------------------
+
+NAMED = """
+import os, sys, time
+os.setsid()
+with open("/proc/self/comm", "wb") as stream:
+    stream.write(b"a\\x1b[31mb\\tc")
+sys.stdout.write("named")
+sys.stdout.flush()
+for descriptor in range(3):
+    os.close(descriptor)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("cgroup", [True, False])
+def test_a_process_that_is_left_is_told_by_plain_text(cgroup: bool, network: int,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    if not cgroup:
+        monkeypatch.setattr(started.cgroups, "hierarchies", lambda proc: [])
+    line = "%s -c '%s' & sleep 0.5" % (sys.executable, NAMED)
+    result = succeeded(pid=network, namespaces=["net"], argv=["sh", "-c", line])
+    end([process["pid"] for process in result["left"]])
+    assert result["stdout"] == "named"
+    assert [process["comm"] for process in result["left"]] == [r"a\x1b[31mb\x09c"]

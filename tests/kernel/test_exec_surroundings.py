@@ -21,6 +21,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
     place,
     refused,
     succeeded,
+    until,
 )
 from ansible_collections.nsfleet.linux.tests.kernel.holders import bind, new_namespace
 
@@ -309,3 +310,73 @@ def test_where_no_cgroup_can_be_made_that_is_said_of_processes(processes: int) -
     told = [reason for reason in result["unproven"] if "cgroup" in reason]
     assert (not told) == has_cgroups()
     assert result["changed"] == (not has_cgroups())
+
+
+# --- mounts that are made outside while a command only looks --------------------------------------------------------
+
+
+def while_it_sleeps(pid: int, place_of: str, **more: Any) -> Callable[[], Any]:
+    """Something is mounted where it would be seen, once the command runs; what the command then has in its list."""
+
+    def run() -> Any:
+        mounts.mount("none", "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+        mounts.mount("nsfleet-test", "/mnt", "tmpfs", 0, "size=1m,mode=755")
+        mounts.mount("none", "/", None, mounts.MS_REC | mounts.MS_SHARED)
+        mark = "1.%d" % os.getpid()
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            try:
+                until(lambda: runs("sleep", mark))
+                os.mkdir("/mnt/place")
+                mounts.mount("nsfleet-late", "/mnt/place", "tmpfs", 0, "")
+                # In time: not after the list was taken.
+                os.write(writing, b"in time" if runs("sleep", mark) else b"late")
+            finally:
+                os._exit(0)
+        line = "sleep %s; cat /proc/self/mountinfo" % mark
+        result = ns_exec(pid=pid, namespaces=[place_of], argv=["sh", "-c", line], timeout=10, **more)
+        assert os.read(reading, 10) == b"in time"
+        return result
+
+    return run
+
+
+def runs(*argv: str) -> bool:
+    """Whether there is a process of these words."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_text().split("\0")[:-1] == list(argv):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_what_is_mounted_outside_meanwhile_does_not_appear_where_nothing_may_be_written(
+        network: int, in_child: Callable[..., Any]) -> None:
+    """It would be writable."""
+    result = in_child(while_it_sleeps(network, "net", read_only=True), namespaces.CLONE_NEWNS)
+    assert result["rc"] == 0 and " /mnt " in result["stdout"]
+    assert "nsfleet-late" not in result["stdout"]
+
+
+def test_what_is_mounted_outside_meanwhile_appears_in_the_same_list_else(network: int,
+                                                                         in_child: Callable[..., Any]) -> None:
+    """The control of the one above."""
+    result = in_child(while_it_sleeps(network, "net"), namespaces.CLONE_NEWNS)
+    assert result["rc"] == 0 and "nsfleet-late" in result["stdout"]
+
+
+@pytest.mark.parametrize("types", [["net"], ["net", "mnt"]])
+def test_mounts_that_may_not_be_written_to_are_nobody_s_peers_or_slaves(types: list[str],
+                                                                        in_child: Callable[..., Any]) -> None:
+    def run() -> Any:
+        mounts.mount("none", "/", None, mounts.MS_REC | mounts.MS_SHARED)
+        with place(["net", "mnt"], "--propagation", "shared") as pid:
+            shared = Path(f"/proc/{pid}/mountinfo").read_text()
+            return shared, succeeded(pid=pid, namespaces=types, cmd="cat /proc/self/mountinfo", read_only=True)
+
+    shared, result = in_child(run, namespaces.CLONE_NEWNS)
+    assert " shared:" in shared
+    assert " / / " in result["stdout"]
+    assert [line for line in result["stdout"].splitlines() if " shared:" in line or " master:" in line] == []
