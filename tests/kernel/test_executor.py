@@ -25,6 +25,18 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.namespaces i
 SECONDS = 20.0
 
 
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """Without children that other tests of this session have not waited for."""
+    limit = time.monotonic() + SECONDS
+    while time.monotonic() < limit:
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        time.sleep(0.001)
+
+
 @contextmanager
 def made(*descriptors: int) -> Iterator[tuple[Executor, int]]:
     """One, and where its output can be read."""

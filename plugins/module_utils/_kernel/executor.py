@@ -32,6 +32,7 @@ _HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unus
 _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
 _END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
 _GO_ON, _CHILD = 1, 2              # flags: also after an error; the child of a fork leaves out the next step
+_DYING = 0.5                       # seconds between the end of its line and its own
 _LINE = 3                          # the program's end of the socket
 FIRST = 4
 _CLONE_PARENT = 0x8000
@@ -117,6 +118,7 @@ class Executor:
                 os.close(descriptor)
             theirs.close()
         self._line = ours
+        self._exe = os.readlink("/proc/%d/exe" % self.pid)
         self.calls(
             step("fcntl", _LINE, _F_SETFD, _FD_CLOEXEC), step("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0),
             step("setsid"),
@@ -219,14 +221,30 @@ class Executor:
         try:
             reply = self._reply(message)
         except ConnectionError:
-            # Closed on execution; or else it has ended, by a signal that few programs begin with.
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is not None and ended.si_code != os.CLD_EXITED and ended.si_status == signal.SIGILL:
+            # Closed on execution, or by its end.
+            if not self._has_executed():
                 raise Unknown(errno.ECONNRESET, "the process that enters has ended") from None
             return
         except TimeoutError as error:
             raise Unknown(error.errno, str(error.strerror)) from error
         self._results(steps, reply)
+
+    def _has_executed(self) -> bool:
+        """Whether it is another program by now, or was one; and not ended by the signal by which ours does."""
+        limit = time.monotonic() + _DYING
+        while time.monotonic() < limit:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                return ended.si_code == os.CLD_EXITED or ended.si_status != signal.SIGILL
+            try:
+                if os.readlink("/proc/%d/exe" % self.pid) != self._exe:
+                    return True
+            except FileNotFoundError:
+                pass  # it has no memory any more: it is about to end
+            except PermissionError:
+                return True  # what we are not shown is not ours
+            time.sleep(0.001)
+        return True
 
     def _send(self, message: bytes) -> None:
         try:
