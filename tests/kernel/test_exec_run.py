@@ -383,7 +383,7 @@ def test_a_guard_that_cannot_be_held_does_not_run_in_check_mode(network: int, vi
 @pytest.mark.usefixtures("no_landlock")
 def test_a_guard_that_cannot_be_held_runs_else_and_what_is_missing_is_named(
         network: int, victim: subprocess.Popen[bytes]) -> None:
-    """The control: it can end a process. That this is not called unchanged is the point."""
+    """The control: it can end a process."""
     result = succeeded(pid=network, **killing(victim))
     assert result["stdout"] == "it ran" and victim.wait(10) == -signal.SIGKILL
     assert [reason for reason in result["unproven"] if reason.startswith("read_only without Landlock (Linux 5.13)")]
@@ -400,7 +400,7 @@ def test_a_guard_that_is_held_ends_nobody(check: bool, network: int, victim: sub
 
 
 @pytest.mark.usefixtures("no_landlock")
-def test_a_guard_that_cannot_be_held_and_says_no_leaves_unchanged_what_is_proved(network: int) -> None:
+def test_a_guard_that_cannot_be_held_and_says_no_names_what_is_missing(network: int) -> None:
     result = ns_exec(pid=network, namespaces=["net"], onlyif="false", cmd="echo it ran")
     assert result["rc"] == 0 and result["stdout"] == ""
     assert any("Landlock" in reason for reason in result["unproven"])

@@ -21,6 +21,7 @@ from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
 from .memfd import F_SEAL_EXEC, F_SEAL_SEAL, seal
 from .pipes import duplicate
+from .proc import Proc
 
 # What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
 _CALLS = """
@@ -33,6 +34,7 @@ _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
 _END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
 _GO_ON, _CHILD = 1, 2              # flags: also after an error; the child of a fork leaves out the next step
 _DYING = 0.5                       # seconds between the end of its line and its own
+_PF_EXITING = 0x4                  # include/linux/sched.h
 _LINE = 3                          # the program's end of the socket
 FIRST = 4
 _CLONE_PARENT = 0x8000
@@ -118,7 +120,6 @@ class Executor:
                 os.close(descriptor)
             theirs.close()
         self._line = ours
-        self._exe = os.readlink("/proc/%d/exe" % self.pid)
         self.calls(
             step("fcntl", _LINE, _F_SETFD, _FD_CLOEXEC), step("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0),
             step("setsid"),
@@ -232,19 +233,18 @@ class Executor:
     def _has_executed(self) -> bool:
         """Whether it is another program by now, or was one; and not ended by the signal by which ours does."""
         limit = time.monotonic() + _DYING
-        while time.monotonic() < limit:
+        while True:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is not None:
                 return ended.si_code == os.CLD_EXITED or ended.si_status != signal.SIGILL
             try:
-                if os.readlink("/proc/%d/exe" % self.pid) != self._exe:
-                    return True
-            except FileNotFoundError:
-                pass  # it has no memory any more: it is about to end
-            except PermissionError:
-                return True  # what we are not shown is not ours
+                exiting = Proc().stat(self.pid).flags & _PF_EXITING
+            except OSError:  # proc(5) with hidepid
+                exiting = _PF_EXITING
+            # Who is alive after that without a line to us has become something else.
+            if not exiting or time.monotonic() >= limit:
+                return True
             time.sleep(0.001)
-        return True
 
     def _send(self, message: bytes) -> None:
         try:
