@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rig import exec as ns_exec
 from rig import kernel
 from rig.facts import Facts, collect
 from rig.lxc import Lxc
@@ -77,3 +78,19 @@ def test_the_monitors_are_no_containers(facts: Facts, pids: dict[str, int]) -> N
 def test_each_is_told_once(facts: Facts, pids: dict[str, int]) -> None:
     inits = [pid for pid in facts.pids() if pid in pids.values()]
     assert sorted(inits) == sorted(pids.values())
+
+
+@pytest.mark.parametrize("kind", ["started", "executed"])
+def test_a_command_runs_in_it_as_lxc_attach_has_it(
+    lxc: Lxc, names: dict[str, str], pids: dict[str, int], kind: str
+) -> None:
+    script = "id; hostname; readlink /proc/self/ns/net; ls /"
+    theirs = lxc("lxc-attach", names[kind], "--clear-env", "--", "/bin/sh", "-c", script)
+    ours = ns_exec.run(container="lxc:" + names[kind], cmd=script, shell=True)
+    assert ours["rc"] == 0 and not ours["changed"] and not ours["unproven"], ours
+    assert ours["stdout"].split() == theirs.stdout.split()
+
+
+def test_in_a_frozen_one_nothing_is_run(names: dict[str, str], pids: dict[str, int]) -> None:
+    refused = ns_exec.run(container=names["frozen"], cmd="true")
+    assert refused["failed"] and "lxc-unfreeze" in refused["msg"]

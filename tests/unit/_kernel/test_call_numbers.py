@@ -15,7 +15,8 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import execu
 # arch/x86/entry/syscalls/syscall_64.tbl, Linux 6.19.
 X86_64 = """
 125 capget 126 capset 155 pivot_root 157 prctl 165 mount 166 umount2 245 mq_getsetattr 272 unshare
-298 perf_event_open 303 name_to_handle_at 304 open_by_handle_at 308 setns 312 kcmp 317 seccomp 319 memfd_create
+298 perf_event_open 300 fanotify_init 301 fanotify_mark 303 name_to_handle_at 304 open_by_handle_at 308 setns 312 kcmp
+317 seccomp 319 memfd_create
 424 pidfd_send_signal 428 open_tree 429 move_mount 430 fsopen 431 fsconfig 432 fsmount 434 pidfd_open 435 clone3
 436 close_range 437 openat2 438 pidfd_getfd 442 mount_setattr 444 landlock_create_ruleset 445 landlock_add_rule
 446 landlock_restrict_self 457 statmount 458 listmount 470 listns
@@ -25,7 +26,8 @@ X86_64 = """
 # scripts/syscall.tbl, Linux 6.19, for listns.
 AARCH64 = """
 39 umount2 40 mount 41 pivot_root 90 capget 91 capset 97 unshare 167 prctl 185 mq_getsetattr 241 perf_event_open
-264 name_to_handle_at 265 open_by_handle_at 268 setns 272 kcmp 277 seccomp 279 memfd_create 424 pidfd_send_signal
+262 fanotify_init 263 fanotify_mark 264 name_to_handle_at 265 open_by_handle_at 268 setns 272 kcmp 277 seccomp
+279 memfd_create 424 pidfd_send_signal
 428 open_tree 429 move_mount 430 fsopen 431 fsconfig 432 fsmount 434 pidfd_open 435 clone3 436 close_range
 437 openat2 438 pidfd_getfd 442 mount_setattr 444 landlock_create_ruleset 445 landlock_add_rule
 446 landlock_restrict_self 457 statmount 458 listmount 470 listns
