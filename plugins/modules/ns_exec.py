@@ -46,7 +46,8 @@ options:
       - Many targets, by names, IDs, and other forms of O(container), by patterns with C(*), C(?), and C([...]), or
         V(all).
       - V(all) is every running container of a known engine, but no pod's own ones.
-      - A pattern may match nothing. A name that names nothing is a target that failed.
+      - A pattern may match nothing, which is said in RV(msg). A name that names nothing is a target that failed, and
+        so is a container whose namespaces cannot be read.
       - Containers that share all namespaces that are joined are one target, unless O(each=true).
       - What would run on the host is left out, see RV(left_out).
     type: list
@@ -110,6 +111,8 @@ options:
       - A command that tells whether there is nothing to do. 0 is yes, 1 is no. Anything else fails the task,
         because who could not look has not seen a no.
       - A list is taken as it is.
+      - A guard cannot write. One that tries to is refused by the kernel, and most programs then end with 1, which is
+        a no.
       - It is taken apart like O(cmd), and runs like the command, but with the rights of O(read_only) and
         C(CAP_NET_ADMIN).
         If it changes something, the task fails.
@@ -140,6 +143,7 @@ options:
   env:
     description:
       - Variables to add to the environment.
+      - The task's C(environment) keyword goes to the module, and to the command only if O(environment_from=host).
     type: dict
   environment_from:
     description:
@@ -195,7 +199,7 @@ options:
     description:
       - The command may look and can change nothing. All mounts are read-only (with private ones for temporary and
         lock files), and
-        nearly all rights are gone. See the guide.
+        nearly all rights are gone.
       - If this kernel has all that it takes, C(changed) is proved to be V(false), and check mode runs the command.
         If not,
         RV(unproven) names what is missing.

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter import many
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.many import Job, run
-from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm, debris, ends_with_us, until
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm, debris, ends_with_us, ns_exec, until
 
 MOST = 1 << 16
 
@@ -223,3 +223,14 @@ def test_they_end_with_the_module(number: int, tmp_path: Path) -> None:
         assert select.select([process.stdout], [], [], 5)[0]
         assert process.stdout.read() == b""
     until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in tmp_path.iterdir()), 5)
+
+
+def test_a_pattern_that_nothing_fits_is_said() -> None:
+    result = ns_exec(containers=["nothing-is-called-*"], cmd="true")
+    assert result["targets"] == [] and not result["changed"] and not result.get("failed")
+    assert result["msg"] == "No running container fits nothing-is-called-*, so nothing was run."
+
+
+def test_a_plain_file_is_no_namespace_and_not_to_be_removed() -> None:
+    result = ns_exec(path="/etc/passwd", cmd="true")
+    assert result["failed"] and result["msg"].endswith("/etc/passwd is no namespace but a plain file.")

@@ -142,6 +142,7 @@ def test_what_is_mounted_outside_meanwhile_appears_inside(network: int, tmp_path
 
     result = in_child(run, namespaces.CLONE_NEWNS)
     assert result["rc"] == 0 and "nsfleet-test" in result["stdout"]
+    assert "warnings" not in result, "it is the host's, and not lost"
 
 
 # --- /etc/netns -----------------------------------------------------------------------------------------------------

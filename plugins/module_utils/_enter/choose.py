@@ -85,6 +85,11 @@ def choose(look: Look, containers: Sequence[str], engines: Collection[str], labe
             else:
                 choice.left_out.append({"container": one.name, "reason": str(refusal)})
             continue
+        if not one.namespaces:
+            choice.targets.append(Chosen(one.name, refusal=(
+                "The namespaces of %s (pid %d) cannot be read: that takes the rights of its user, or root's."
+                % (one.name, one.pid))))
+            continue
         try:
             joined = types_to_join(one.name, one.namespaces, types, look.own, look.host, allow_host)
         except Refused as refusal:

@@ -72,8 +72,10 @@ class OwnMounts:
 
     def made(self) -> list[str]:
         """What was mounted since, a line each."""
-        # But for the first, which is made for the command: see surroundings.of_processes.
-        return [line for line in self._changes.after().after if not line.startswith("mount /proc: proc proc ")]
+        # But for the first, which is made for the command (surroundings.of_processes), and for what was mounted on the
+        # host meanwhile and appeared here too.
+        hosts = {"mount %s:" % mount.path for mount in Proc().mounts("self")} | {"mount /proc: proc proc"}
+        return [line for line in self._changes.after().after if not line.startswith(tuple(hosts))]
 
     def close(self) -> None:
         """Let go of it."""

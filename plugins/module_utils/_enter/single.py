@@ -81,7 +81,9 @@ def _open_file(path: str, name: str, kind: str | None) -> int:
     try:
         found = os.fstat(handle)
         if found.st_dev != device:
-            what = "a plain file, left behind when the namespace was unmounted: remove it, and make the namespace anew"
+            what = "a plain file"
+            if path.startswith((NETNS + "/", UNITS + "/")):
+                what += ", left behind when the namespace was unmounted: have it made anew by who made it"
             raise Refused("%s cannot be entered: %s is no namespace but %s."
                           % (name, path, what if stat.S_ISREG(found.st_mode) else _kind_of(found.st_mode)))
         descriptor = os.open("/proc/self/fd/%d" % handle, os.O_RDONLY | os.O_CLOEXEC)

@@ -100,6 +100,13 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
         "changed": any(result.get("changed") for result in results), "targets": results, "left_out": choice.left_out,
         "msg": "",
     }
+    if not results:
+        asked = ", ".join(params.get("containers") or ["engine and labels"])
+        task["msg"] = "No running container fits %s, so nothing was run." % asked
+        if choice.left_out:
+            task["msg"] = "All %d containers were left out, so nothing was run." % len(choice.left_out)
+    elif all(result.get("skipped") for result in results):
+        task.update(skipped=True, msg="not run in check mode")
     if failed:
         named = ", ".join(failed[:10]) + (" and %d more" % (len(failed) - 10) if len(failed) > 10 else "")
         task.update(failed=True, msg="%d of %d targets failed: %s." % (len(failed), len(results), named))

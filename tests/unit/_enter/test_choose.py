@@ -374,3 +374,12 @@ def test_the_order_in_which_containers_were_found_makes_no_difference(fleet: lis
     unique = {(one.name, one.engine, one.id): one for one in fleet}
     one_way, other_way = list(unique.values()), list(unique.values())[::-1]
     assert chosen(fleet=one_way, **options) == chosen(fleet=other_way, **options)
+
+
+def test_one_whose_namespaces_cannot_be_read_is_a_failed_target_and_not_left_out() -> None:
+    unread = container("hidden", 9)
+    unread.namespaces = {}
+    choice = chosen(["all"], fleet=[*FLEET, unread])
+    assert refusals(choice) == {
+        "hidden": "The namespaces of hidden (pid 9) cannot be read: that takes the rights of its user, or root's."}
+    assert "hidden" not in left_out(choice)
