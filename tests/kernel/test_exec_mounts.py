@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter import mount_view
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.changed_mounts import MountChanges, difference
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter.target import close
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.entry import Changes, Target
 
@@ -111,6 +112,7 @@ def test_the_table_is_read_though_its_process_has_ended(held: Callable[..., Any]
                    pass_fds=[target.descriptors["mnt"]])
     found = watch.after()
     watch.close()
+    close(target)
     assert len(found.before) == 1 and not found.unproven
 
 

@@ -74,12 +74,19 @@ def descriptors() -> dict[str, str]:
     return found
 
 
+def is_kept(link: str) -> bool:
+    """Whether a descriptor is what a target has: a namespace, a process."""
+    return link.partition(":[")[0] in TYPES or "pidfd" in link
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_open() -> Iterator[None]:
     """Refused or not: after each test we have the descriptors we had before."""
+    # Other tests of this session may have left theirs.
+    before = {number: link for number, link in descriptors().items() if is_kept(link)}
     yield
     # The fixtures of the test still have theirs: it is compared by what is opened, not by how many there are.
-    assert not [link for link in descriptors().values() if link.partition(":[")[0] in TYPES or "pidfd" in link]
+    assert {number: link for number, link in descriptors().items() if is_kept(link)} == before
 
 
 def refusal(selectors: dict[str, Any], types: list[str] | None = None, allow_host: Any = (),
