@@ -12,6 +12,7 @@ import re
 import stat
 from typing import Callable
 
+from .._kernel.files import read_up_to
 from .._kernel.in_root import is_stored, open_in_root
 
 MOST_ENTRIES = 50000  # names of folders that one pattern may have us read
@@ -42,14 +43,7 @@ class Lookup:
         finally:
             os.close(handle)
         try:
-            chunks: list[bytes] = []
-            while most:
-                chunk = os.read(descriptor, most)
-                if not chunk:
-                    break
-                chunks.append(chunk)
-                most -= len(chunk)
-            return b"".join(chunks)
+            return read_up_to(descriptor, most)
         finally:
             os.close(descriptor)
 

@@ -9,8 +9,7 @@ from .._kernel.pidfd import pidfd_open
 from .._kernel.pidfd_signal import pidfd_send_signal
 from .._kernel.privileges import set_child_subreaper
 from .._kernel.proc import Proc
-from .plain import plain
-from .started import Started
+from .started import Started, told
 
 _ROUNDS = 20
 
@@ -59,14 +58,7 @@ class Orphans:
 
     def left(self) -> List[Dict[str, Any]]:
         """The same for a result."""
-        found: List[Dict[str, Any]] = []
-        for pid in sorted(self.pids()):
-            try:
-                told = Proc().stat(pid)
-            except OSError:
-                continue
-            found.append({"pid": pid, "start_time": told.start_time, "comm": plain(told.comm)})
-        return found
+        return told(self.pids(), Proc())
 
     def terminate(self) -> None:
         """SIGTERM to all."""

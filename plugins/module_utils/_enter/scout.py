@@ -13,11 +13,12 @@ import os
 from typing import Any, Sequence
 
 from .._kernel.child import Answer, Child
+from .._kernel.files import read_up_to
 from .._kernel.prctl import set_dumpable
 from .._model.entry import Refused, Target
 from . import accounts
 from .lookup import MOST_ENTRIES, Lookup
-from .scout_child import all_of, become, close_others, environment_of, hide, join, keep, load
+from .scout_child import become, close_others, environment_of, hide, join, keep, load
 
 _READ, _FOLDER, _PROGRAM, _EXISTS, _BECOME, _ENVIRONMENT = b"R", b"F", b"P", b"E", b"B", b"V"
 _MOST = 1 << 20     # bytes of passwd(5) and group(5)
@@ -204,7 +205,7 @@ class Scout:
             if what == _ENVIRONMENT:
                 if isinstance(environment, OSError):
                     raise environment
-                return all_of(environment, details[0]), None
+                return read_up_to(environment, details[0]), None
             return _look(lookup, what, details), None
 
         return answer

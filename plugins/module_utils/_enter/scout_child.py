@@ -23,17 +23,6 @@ def environment_of(target: Target) -> int | OSError:
         return error
 
 
-def all_of(descriptor: int, most: int) -> bytes:
-    chunks: list[bytes] = []
-    while most:
-        chunk = os.read(descriptor, most)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        most -= len(chunk)
-    return b"".join(chunks)
-
-
 def load() -> None:
     """What Python and the C library would look for in files when it is first used."""
     import _locale

@@ -7,7 +7,7 @@ import re
 import secrets
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from .._kernel import cgroups
 from .._kernel.libc import KernelLacks
@@ -88,14 +88,7 @@ class Started:
 
     def left(self) -> List[Dict[str, Any]]:
         """The same as results tell it: pid, start_time (clock ticks since boot), comm."""
-        found = []
-        for pid in self.pids():
-            try:
-                stat = self._proc.stat(pid)
-            except OSError:
-                continue
-            found.append({"pid": pid, "start_time": stat.start_time, "comm": plain(stat.comm)})
-        return found
+        return told(self.pids(), self._proc)
 
     def terminate(self) -> None:
         """SIGTERM to all."""
@@ -225,6 +218,18 @@ def refuse_frozen(leader: int, proc: Optional[Proc] = None) -> None:
 def _paused(leader: int) -> Refused:
     return Refused("The container of process %d is paused (its cgroup is frozen), so the command would be:"
                    " unpause it. Nothing has run." % leader)
+
+
+def told(pids: Iterable[int], proc: Proc) -> List[Dict[str, Any]]:
+    """Processes as results tell them, without those that have ended meanwhile."""
+    found = []
+    for pid in sorted(pids):
+        try:
+            stat = proc.stat(pid)
+        except OSError:
+            continue
+        found.append({"pid": pid, "start_time": stat.start_time, "comm": plain(stat.comm)})
+    return found
 
 
 def sweep(parent: str) -> None:

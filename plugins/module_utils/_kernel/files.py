@@ -85,3 +85,15 @@ def close_range(first: int, last: int = HIGHEST_FD, flags: int = 0, *, fd_direct
             except OSError:
                 # EBADF: the descriptor that listed the directory. Whatever else close() says, it did close.
                 continue
+
+
+def read_up_to(fd: int, most: int) -> bytes:
+    """At most ``most`` bytes from where a descriptor is; read(2) until its end."""
+    chunks: list[bytes] = []
+    while most:
+        chunk = os.read(fd, most)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        most -= len(chunk)
+    return b"".join(chunks)
