@@ -449,18 +449,21 @@ left_out:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nsfleet.linux.plugins.module_utils import _compiled_once  # noqa: F401  # before the others
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
-    SELECTORS,
-    TARGET_REQUIRED_BY,
-    command_options,
-    many_options,
-    target_options,
-)
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
+from ansible_collections.nsfleet.linux.plugins.module_utils._compiled_once import compile_once
 
 
 def main() -> None:
+    # What follows is many files.
+    compile_once()
+    from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
+        SELECTORS,
+        TARGET_REQUIRED_BY,
+        command_options,
+        many_options,
+        target_options,
+    )
+    from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
+
     module = AnsibleModule(
         argument_spec={**target_options(), **many_options(), **command_options()},
         # Which selectors exclude each other depends on whether there are many: the task says.

@@ -257,7 +257,7 @@ LURES = (
     "/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6",
     "/usr/lib/x86_64-linux-gnu/libnss_files.so.2",
     "/etc/python3.11/sitecustomize.py", "/usr/lib/ssl/openssl.cnf", "/etc/ssl/openssl.cnf", "/pyvenv.cfg",
-    *(f"{folder}/{name}" for folder in {os.path.dirname(os.__file__)}
+    *(f"{folder}/{name}" for folder in [os.path.dirname(os.__file__)]
       for name in ("os.py", "traceback.py", "linecache.py", "pwd.py", "encodings/idna.py", "wave.py")),
 )
 

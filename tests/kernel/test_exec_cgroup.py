@@ -29,8 +29,7 @@ def mounted(fstype: str, controller: str = "") -> Path | None:
     """Where findmnt(8) says a hierarchy is."""
     options = ["--options", controller] if controller else []
     command = ["findmnt", "--noheadings", "--first-only", "--output", "TARGET", "--types", fstype, *options]
-    done = subprocess.run(command,
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 

@@ -56,7 +56,7 @@ def command(**given: Any) -> dict[str, Any]:
         given["_uses_shell"] = True
     done = subprocess.run(
         [sys.executable, "-m", "ansible.modules.command"], input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
-        stdout=subprocess.PIPE, encoding="utf-8", timeout=20,
+        stdout=subprocess.PIPE, encoding="utf-8", timeout=20, check=False,
     )
     result: dict[str, Any] = json.loads(done.stdout)
     return result

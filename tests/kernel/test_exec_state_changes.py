@@ -131,8 +131,8 @@ ROWS: dict[str, tuple[str, str, str, str, str]] = {
                  "iptables-legacy -C INPUT -s 10.0.0.0/8 -p tcp --dport 80 -j DROP"),
     "iptables nat": (
         "", "iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.5:8080",
-                     "iptables nat PREROUTING: -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.5:8080", "",
-                     "iptables-legacy -t nat -L -n"),
+        "iptables nat PREROUTING: -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.5:8080", "",
+        "iptables-legacy -t nat -L -n"),
     "iptables policy": ("", "iptables-legacy -P FORWARD DROP", "iptables filter FORWARD: policy DROP", "", ""),
     "iptables jump": ("iptables-legacy -N U", "iptables-legacy -A FORWARD ! -i eth0 -o br+ -g U",
                       "iptables filter FORWARD: ! -i eth0 -o br+ -g U", "", "iptables-legacy -S"),

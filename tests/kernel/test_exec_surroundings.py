@@ -172,7 +172,7 @@ def test_files_for_a_name_are_over_those_of_etc(in_child: Callable[..., Any]) ->
     def run() -> Any:
         cmd = "cat /etc/resolv.conf /etc/hosts"
         theirs = subprocess.run(["ip", "netns", "exec", "blue", *cmd.split()], stdout=subprocess.PIPE,
-                                encoding="utf-8").stdout
+                                encoding="utf-8", check=True).stdout
         return succeeded(netns="blue", cmd=cmd), theirs, Path("/etc/hosts").read_text()
 
     result, theirs, ours = in_child(with_name(run), namespaces.CLONE_NEWNS)

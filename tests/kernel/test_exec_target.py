@@ -257,8 +257,9 @@ def test_another_start_time_is_refused(held: Callable[..., Any]) -> None:
     assert told.startswith("pid %d is another process by now: it started %d clock" % (pid, start_time(pid)))
 
 
-def test_without_pidfds_a_process_is_pinned_by_its_folder(held: Callable[..., Any],
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pidfds_a_process_is_pinned_by_its_folder(
+    held: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As before Linux 5.3."""
     monkeypatch.setattr(target, "pidfd_open", _lacking("pidfd_open"))
     pid = held(flags=NET | MNT).pid
@@ -267,8 +268,9 @@ def test_without_pidfds_a_process_is_pinned_by_its_folder(held: Callable[..., An
     assert seen(found)["net"] == links(pid)["net"]
 
 
-def test_without_the_pidfd_s_ioctls_namespaces_are_opened_by_the_folder(held: Callable[..., Any],
-                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_pidfd_s_ioctls_namespaces_are_opened_by_the_folder(
+    held: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As before Linux 6.11."""
     monkeypatch.setattr(pidfd_ioctls, "namespace_fd", _lacking("PIDFD_GET_NET_NAMESPACE"))
     pid = held(flags=NET).pid

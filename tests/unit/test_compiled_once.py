@@ -27,7 +27,8 @@ def noted(source, name, *more, **named):
 import zipimport
 zipimport.compile = noted
 if sys.argv[2] == "with":
-    import ansible_collections.nsfleet.linux.plugins.module_utils._compiled_once
+    from ansible_collections.nsfleet.linux.plugins.module_utils._compiled_once import compile_once
+    compile_once()
 from ansible_collections.nsfleet.linux.plugins.module_utils._layer import subject
 from ansible_collections.nsfleet.linux.plugins.module_utils import _layer
 try:

@@ -97,7 +97,7 @@ def _link(found: Dict[int, bytes], hardware: int, index: int, flags: int, look: 
     for number, word in _NUMBERS:
         if number in found:
             yield "%s %s" % (word, _u32(found[number]))
-    attached = {number: value for number, value in attributes(get(kernel.IFLA_XDP, b"")).items()}
+    attached = dict(attributes(get(kernel.IFLA_XDP, b"")))
     if any(attached.get(2, b"")):
         yield "xdp %s" % ",".join("%d" % (_u32(value) or 0) for number, value in sorted(attached.items()) if number > 3)
     if kernel.IFLA_INFO_DATA in info:

@@ -88,7 +88,7 @@ class _Worker:
         if max(self.size, self.whole or 0) > self.job.most:
             return failed("gave a result of more than %d bytes" % self.job.most)
         if self.whole is not None and self.size == self.whole:
-            found: Result = json.loads(b"".join(self.chunks)[_HEAD.size:])
+            found: Result = json.loads(bytes(b"".join(self.chunks))[int(_HEAD.size):])
             return found
         if self.late:
             return failed("gave no result within %g s and was ended" % (self.job.seconds or 0))
@@ -154,7 +154,7 @@ def _end_all(pids: List[int]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
     limit = time.monotonic() + _ENDING
-    while time.monotonic() < limit and not all([_reaped(pid) for pid in pids]):
+    while time.monotonic() < limit and sum(_reaped(pid) for pid in pids) < len(pids):
         time.sleep(0.01)
     for pid in pids:
         reap(pid)

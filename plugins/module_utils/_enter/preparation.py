@@ -62,7 +62,7 @@ class Preparation:
                           " it the module's own, or join without mnt." % target.name)
         if mode == "host" and "mnt" in target.types:
             self.warnings.append("privileges: host gives %s, whose files are executed, the rights of this module"
-                                  % target.name)
+                                 % target.name)
         joins_user = "user" in target.types
         found = self._of_leader() if mode == "target" else of_host(joins_user)
         self.scout = scout = Scout(target, self._until, executed(found).permitted if mode == "target" else None)

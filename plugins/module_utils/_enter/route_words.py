@@ -185,7 +185,6 @@ def _decoding(look: Look) -> Decoding:
     return found
 
 
-
 def label_words(body: bytes, look: Look) -> Iterator[str]:
     prefix, dummy, index = struct.unpack_from("=xxBBI", body)
     found = attributes(body[12:])

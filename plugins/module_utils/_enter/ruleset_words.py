@@ -13,8 +13,8 @@ from .state_nft import Row
 
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 _HOOKS_OF = {nft.NFPROTO_ARP: ("input", "output", "forward"), nft.NFPROTO_NETDEV: ("ingress", "egress")}
-_TABLE_FLAGS, _SET_FLAGS = ("dormant", "owner", "persist"), ((2, "constant"), (4, "interval"), (16, "timeout"),
-                                                              (32, "dynamic"))
+_TABLE_FLAGS = ("dormant", "owner", "persist")
+_SET_FLAGS = ((2, "constant"), (4, "interval"), (16, "timeout"), (32, "dynamic"))
 _OBJECTS = ("", "counter", "quota", "ct helper", "limit", "connlimit", "tunnel", "ct timeout", "secmark",
             "ct expectation", "synproxy")
 

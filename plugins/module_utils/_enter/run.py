@@ -113,4 +113,3 @@ class Waiter:
                 owners[fd].handle(fd, events)
                 moved = moved or owners[fd] is pumps[0]
         return moved
-

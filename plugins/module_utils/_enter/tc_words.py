@@ -39,7 +39,7 @@ def words(row: Row, look: Look) -> Iterator[str]:
     elif kind == "netem" and len(options) >= 24:
         latency, limit, loss, gap, duplicate, jitter = struct.unpack_from("=6I", options)
         # The same in nanoseconds, where it is told: 64 bits.
-        exact = {number: value for number, value in nested(options, 24)}
+        exact = dict(nested(options, 24))
         if len(exact.get(10, b"")) == 8:
             said.append("delay %gms" % (struct.unpack("=q", exact[10])[0] / 1e6))
         said.append("limit %d" % limit)

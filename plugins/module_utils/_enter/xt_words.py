@@ -111,4 +111,3 @@ def _address(raw: bytes) -> str:
 
 def _span(low: int, high: int) -> str:
     return str(low) if low == high else "%d:%d" % (low, high)
-

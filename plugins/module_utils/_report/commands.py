@@ -103,7 +103,7 @@ def of_host(containers: Sequence[Mapping[str, Any]], asked: Sequence[Any], found
         by_id = {name: target for target in one["targets"] for name in target["ids"]}
         groups: Dict[str, Told] = {}
         not_run: Dict[str, List[str]] = {}
-        reasons = {name: reason for name, reason in one["left_out"]}
+        reasons = dict(one["left_out"])
         for container in containers:
             target, name = by_id.get(str(container.get("id"))), display_name(dict(container))
             if target is not None:

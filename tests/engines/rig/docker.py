@@ -89,6 +89,9 @@ class Docker:
             self("rm", "--force", identity)
         self._supervisor.stop(self._pid)
         self._containerd.stop()
+        # dockerd leaves the network it was in, and those of containers that were killed.
+        for kept in sorted((self._folder / "exec" / "netns").glob("*")):
+            self._supervisor.run("umount", "--lazy", str(kept), check=False)
 
     def __call__(self, *arguments: str, check: bool = True) -> Completed:
         """A command of docker's client."""

@@ -76,7 +76,7 @@ def driven(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_results_come_back_in_order(driven: Executor) -> None:
-    assert driven.calls(step("umask", 0o27), step("umask", 0o22), step("umask", 0)) [1:] == [0o27, 0o22]
+    assert driven.calls(step("umask", 0o27), step("umask", 0o22), step("umask", 0))[1:] == [0o27, 0o22]
 
 
 def test_an_error_ends_the_list(driven: Executor, tmp_path: Path) -> None:
