@@ -196,6 +196,7 @@ class _Server:
             stdin or os.devnull, "rb"
         ) as source:
             process = subprocess.Popen(arguments, stdin=source, stdout=out, stderr=err, env=env, cwd=cwd)
+            self._forget(process.pid)
             status = self._status(process.pid, seconds)
             if status is None:
                 os.kill(process.pid, signal.SIGKILL)
@@ -219,8 +220,13 @@ class _Server:
                 cwd=cwd,
                 start_new_session=True,
             )
+        self._forget(process.pid)
         self._staying.append(process)
         return {"pid": process.pid}
+
+    def _forget(self, pid: int) -> None:
+        """Whoever had this number before: an orphan that ended here, in a session of many thousand processes."""
+        self._statuses.pop(pid, None)
 
     def _running(self, pid: int) -> dict[str, Any]:
         self._reap()
