@@ -450,20 +450,16 @@ left_out:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._compiled_once import compile_once
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
+    SELECTORS,
+    TARGET_REQUIRED_BY,
+    command_options,
+    many_options,
+    target_options,
+)
 
 
 def main() -> None:
-    # What follows is many files.
-    compile_once()
-    from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
-        SELECTORS,
-        TARGET_REQUIRED_BY,
-        command_options,
-        many_options,
-        target_options,
-    )
-    from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
-
     module = AnsibleModule(
         argument_spec={**target_options(), **many_options(), **command_options()},
         # Which selectors exclude each other depends on whether there are many: the task says.
@@ -472,6 +468,10 @@ def main() -> None:
         required_by=TARGET_REQUIRED_BY,
         supports_check_mode=True,
     )
+    # What follows is many files.
+    compile_once()
+    from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
+
     result = run_task(module.params, module.check_mode)
     for warning in result.pop("warnings", ()):
         module.warn(warning)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -288,7 +289,7 @@ def container(here: Path) -> Iterator[tuple]:
     process.kill()
     process.wait()
     for folder in folders:
-        assert until(lambda folder=folder: attempt(folder.rmdir)), folder  # type: ignore[misc]  # bound at once
+        assert until(partial(attempt, folder.rmdir)), folder
 
 
 def test_a_container_s_cgroups_are_joined_all_and_version_2_by_a_child(container: tuple) -> None:

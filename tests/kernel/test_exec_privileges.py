@@ -128,7 +128,9 @@ def test_it_goes_on_when_reading_fails(held: Callable[..., Any], monkeypatch: py
 
 
 @pytest.mark.usefixtures("only_host_root")
-def test_it_goes_on_when_the_tracer_is_killed_in_between(held: Callable[..., Any]) -> None:
+def test_it_goes_on_when_the_tracer_is_killed_in_between(
+    held: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pid = held(lambda: filtered(PROGRAMS[0])).pid
     reading, writing = os.pipe()
     worker = os.fork()
@@ -140,7 +142,7 @@ def test_it_goes_on_when_the_tracer_is_killed_in_between(held: Callable[..., Any
 
         try:
             prctl.set_pdeathsig(signal.SIGKILL)
-            ptrace._filters = wait_here  # type: ignore[assignment]  # in this child only
+            monkeypatch.setattr(ptrace, "_filters", wait_here)
             ptrace.seccomp_filters(pid)
         finally:
             os._exit(0)

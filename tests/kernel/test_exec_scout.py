@@ -393,6 +393,7 @@ def test_without_openat2_a_link_is_only_its_text(
     assert scout.program("tool", "/bin") == "/bin/tool"
 
 
+# Nothing else hangs like that; root, and whoever may open /dev/fuse, runs it.
 @pytest.mark.skipif(not fuse.may_mount(), reason="fuse(4): /dev/fuse cannot be opened, so that no mount can hang")
 def test_a_file_system_that_never_answers_costs_seconds(
     place: Callable[..., Place], in_child: Callable[..., Any]

@@ -36,6 +36,18 @@ class Waiting:
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self._process.pid
 
+    def start(self) -> None:
+        """Let it go on, and do not wait for it."""
+        if self._process.stdin is None:
+            raise ValueError("not connected")
+        self._process.stdin.write(b"\n")
+        self._process.stdin.close()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def run(self) -> list[int]:
         """The numbers it wrote."""
         said = self._process.communicate(b"\n", timeout=30)[0]
@@ -95,9 +107,8 @@ def test_a_buffer_that_is_read_in_time_is_not(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(perf_tasks, "_MOST_PAGES", perf_tasks._LEAST_PAGES)
     waiting = Waiting("sh", "-c", "for i in $(seq 3000); do (true); done")
     tree = TaskTree(waiting.pid)
-    waiting._process.stdin.write(b"\n")  # type: ignore[union-attr]  # a pipe was asked for
-    waiting._process.stdin.close()  # type: ignore[union-attr]
-    while waiting._process.poll() is None:
+    waiting.start()
+    while waiting.runs:
         tree.waiting.poll(0.02)
         tree.read()
     tree.finish()
@@ -127,12 +138,11 @@ def test_a_program_whose_records_come_from_several_processors_is_not_taken_for_o
         assert tree.incomplete is None
 
 
-class Recorded:
+class Recorded(perf_tasks._Ring):
     """A buffer with one content at each read."""
 
-    size = 1 << 20
-
     def __init__(self, *contents: bytes) -> None:
+        self.size = 1 << 20
         self._contents = list(contents)
 
     def read(self) -> bytes:
@@ -158,7 +168,7 @@ def test_records_of_one_process_in_two_buffers(first: list[bytes], second: list[
     tree = TaskTree(os.getpid())
     for ring in tree._rings:
         ring.close()
-    tree._rings = [Recorded(*first), Recorded(*second)]  # type: ignore[list-item]  # read and closed as real ones are
+    tree._rings = [Recorded(*first), Recorded(*second)]
     tree.read()
     tree.close()
     assert bool(tree.incomplete) == told

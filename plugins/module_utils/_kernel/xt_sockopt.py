@@ -51,7 +51,7 @@ def table(family: str, name: str) -> Table:
     with socket.socket(domain, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asking:
         for dummy in range(_ATTEMPTS):
             info = ctypes.create_string_buffer(os.fsencode(name), _INFO.size)
-            _ask(asking, level, base, info)
+            _ask(asking, level, base, info, _INFO.size)
             told = _INFO.unpack(info.raw)
             valid, begins, ends, size = told[1], told[2:7], told[7:12], told[13]
             if size > _MOST:
@@ -60,7 +60,7 @@ def table(family: str, name: str) -> Table:
             entries = ctypes.create_string_buffer(_NAME + 8 + size)
             struct.pack_into("=32sI", entries, 0, os.fsencode(name), size)
             try:
-                _ask(asking, level, base + 1, entries)
+                _ask(asking, level, base + 1, entries, _NAME + 8 + size)
             except OSError as error:
                 if error.errno != errno.EAGAIN:  # it has another size by now
                     raise
@@ -70,10 +70,10 @@ def table(family: str, name: str) -> Table:
     raise OSError(errno.EAGAIN, "the table changed while it was read")
 
 
-def _ask(asking: socket.socket, level: int, option: int, buffer: object) -> None:
+def _ask(asking: socket.socket, level: int, option: int, buffer: object, size: int) -> None:
     import ctypes
 
-    length = ctypes.c_uint32(ctypes.sizeof(buffer))  # type: ignore[arg-type] # a buffer of ctypes has no type to name
+    length = ctypes.c_uint32(size)
     syscall("getsockopt", asking.fileno(), level, option, buffer, ctypes.byref(length))
 
 
