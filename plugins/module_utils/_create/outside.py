@@ -1,0 +1,96 @@
+"""A cgroup outside of the login: what lies in the session's own is ended with it (logind's KillUserProcesses)."""
+from __future__ import annotations
+
+import errno
+import os
+from typing import List
+
+from .._kernel import cgroups
+from .._kernel.proc import Proc
+
+FOLDER = "nsfleet"
+# Version 2, and what systemd goes by on hybrid hosts and those with version 1.
+_SYSTEMD = frozenset({"name=systemd"})
+
+
+class Outside:
+    """A cgroup of that C(name), one path component, in all hierarchies that logins are told apart by.
+
+    C(folders): those that could be made, none where nobody may. C(unmade): why, as a clause for a sentence.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.folders: List[str] = []
+        self.unmade: str | None = None
+        try:
+            places = _places()
+        except OSError as error:
+            self.unmade = _code(error)
+            return
+        for place in places:
+            _sweep(place)
+            try:
+                os.makedirs("%s/%s" % (place, name), exist_ok=True)
+            except OSError as error:
+                self.unmade = "%s: %s" % (place, _code(error))
+                continue
+            self.folders.append("%s/%s" % (place, name))
+        if not places:
+            self.unmade = "no cgroups are mounted here"
+
+    def enter(self, pid: int) -> None:
+        """Move a process there. Raises OSError."""
+        for folder in self.folders:
+            for attempt in range(3):
+                try:
+                    cgroups.add(folder, pid)
+                    break
+                except FileNotFoundError:  # swept away as an empty one by another run
+                    if attempt == 2:
+                        raise
+                    os.makedirs(folder, exist_ok=True)
+
+    def remove(self) -> None:
+        """Remove them, where nobody is in there."""
+        for folder in self.folders:
+            _remove(folder)
+
+
+def remove(name: str) -> None:
+    """The same for those of an earlier run."""
+    try:
+        places = _places()
+    except OSError:
+        return
+    for place in places:
+        _remove("%s/%s" % (place, name))
+
+
+def _places() -> List[str]:
+    """The folders below which they are made. Raises OSError."""
+    return [
+        "%s/%s" % (each.path.rstrip("/"), FOLDER)
+        for each in cgroups.hierarchies(Proc()) if not each.names or _SYSTEMD <= each.names
+    ]
+
+
+def _sweep(place: str) -> None:
+    """Those of processes that have ended: the kernel refuses to remove one that is in use."""
+    try:
+        with os.scandir(place) as entries:
+            names = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for path in names:
+        _remove(path)
+
+
+def _remove(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:  # in use, or gone
+        pass
+
+
+def _code(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error))
