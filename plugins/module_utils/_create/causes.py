@@ -71,7 +71,7 @@ def _not_permitted(kind: str, types: Collection[str]) -> str:
             return "%s: set it otherwise, or %s" % (switch, _AS_ROOT)
         if _in_chroot():
             return "the module is in a chroot, where the kernel allows no user namespaces: run it outside"
-        return "a seccomp filter (of a container, say) or a security module forbids it, or our own user has no name here"
+        return "a seccomp filter (of a container, say) or a security module forbids it"
     if "user" in types:
         said = switch or "a security module, or a seccomp filter, forbids what the new user namespace would allow"
         return "%s: %s" % (said, _AS_ROOT)

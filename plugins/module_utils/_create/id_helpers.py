@@ -21,13 +21,13 @@ def run_helper(file: str, pid: int, ranges: Sequence[IdRange]) -> None:
     name = _HELPERS[file]
     path = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/bin:/bin")
     if path is None:
-        raise Refused("%s is needed to map ids that are delegated, and it is not installed: install it (Debian's package"
-                      " uidmap, Fedora's shadow-utils), or run the task as root." % name)
+        raise Refused("%s is needed to map ids that are delegated, and it is not installed: install it (Debian's"
+                      " package uidmap, Fedora's shadow-utils), or run the task as root." % name)
     arguments = [str(number) for each in ranges for number in each]
     said, rc = _run([path, str(pid), *arguments])
     if rc:
         raise Refused("%s %s ended with %d: %s. Nothing has run." % (
-            name, " ".join(arguments), rc, " ".join(said.decode("utf-8", "replace").split())[:300] or "it said nothing"))
+            name, " ".join(arguments), rc, " ".join(said.decode("utf-8", "replace").split())[:300] or "no word"))
 
 
 def _run(argv: Sequence[str]) -> tuple[bytes, int]:

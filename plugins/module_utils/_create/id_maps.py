@@ -15,11 +15,11 @@ _RANGE = re.compile(r"([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})")
 
 
 class IdRange(NamedTuple):
-    """C(count) ids from C(inner) on are, outside of the user namespace, those from C(outer) on."""
+    """C(size) ids from C(inner) on are, outside of the user namespace, those from C(outer) on."""
 
     inner: int
     outer: int
-    count: int
+    size: int
 
     def __str__(self) -> str:
         return "%d:%d:%d" % self
@@ -59,8 +59,8 @@ def chosen(option: str, given: Sequence[str], single: int | None, ids: Callable[
             known = ids()
             delegated = subordinate(known)
             if not delegated:
-                raise Refused("%s is auto, but %s delegates no ids to %s: add a line %s:100000:65536 there, or write the"
-                              " ranges out." % (option, known.file, known.names[0], known.names[0]))
+                raise Refused("%s is auto, but %s delegates no ids to %s: add a line %s:100000:65536 there, or write"
+                              " the ranges out." % (option, known.file, known.names[0], known.names[0]))
             found.append(delegated[0])
             continue
         match = _RANGE.fullmatch(text)
@@ -92,31 +92,31 @@ def same(first: Iterable[IdRange], second: Iterable[IdRange]) -> bool:
 def inside(ranges: Iterable[IdRange], outer: int) -> int | None:
     """What an id is called inside; None: it is not mapped."""
     for each in ranges:
-        if each.outer <= outer < each.outer + each.count:
+        if each.outer <= outer < each.outer + each.size:
             return each.inner + outer - each.outer
     return None
 
 
 def maps(ranges: Iterable[IdRange], inner: int) -> bool:
     """Whether there is such an id inside."""
-    return any(each.inner <= inner < each.inner + each.count for each in ranges)
+    return any(each.inner <= inner < each.inner + each.size for each in ranges)
 
 
 def refuse_foreign(option: str, ranges: Iterable[IdRange], ids: Ids) -> None:
     """For who is not privileged: raises Refused for ids that are neither the caller's nor delegated to them."""
     delegated = subordinate(ids)
     for each in ranges:
-        if each.count == 1 and each.outer == ids.own:
+        if each.size == 1 and each.outer == ids.own:
             continue
-        if not any(one.outer <= each.outer and each.outer + each.count <= one.outer + one.count for one in delegated):
+        if not any(one.outer <= each.outer and each.outer + each.size <= one.outer + one.size for one in delegated):
             raise Refused("%s has %s, but the %s ids %d to %d are not delegated to %s: %s has no line for them." % (
-                option, each, ids.what, each.outer, each.outer + each.count - 1, ids.names[0], ids.file))
+                option, each, ids.what, each.outer, each.outer + each.size - 1, ids.names[0], ids.file))
 
 
 def _checked(option: str, given: IdRange) -> IdRange:
-    if not given.count:
+    if not given.size:
         raise Refused("%s has %s, whose count is 0: map at least one id." % (option, given))
-    if max(given.inner, given.outer) + given.count > _HIGHEST:
+    if max(given.inner, given.outer) + given.size > _HIGHEST:
         raise Refused("%s has %s, which ends beyond the highest id, %d." % (option, given, _HIGHEST - 1))
     return given
 
@@ -126,13 +126,13 @@ def _around(ranges: Iterable[IdRange], single: int) -> List[IdRange]:
     found = []
     for each in ranges:
         before = single - each.inner
-        if not 0 <= before < each.count:
+        if not 0 <= before < each.size:
             found.append(each)
             continue
         if before:
             found.append(IdRange(each.inner, each.outer, before))
-        if each.count - before > 1:
-            found.append(IdRange(single + 1, each.outer + before, each.count - before - 1))
+        if each.size - before > 1:
+            found.append(IdRange(single + 1, each.outer + before, each.size - before - 1))
     return found
 
 
@@ -144,7 +144,7 @@ def _apart(option: str, ranges: List[IdRange]) -> None:
     for side in ("inner", "outer"):
         ordered = sorted(ranges, key=lambda each: int(getattr(each, side)))
         for one, other in zip(ordered, ordered[1:]):
-            if getattr(one, side) + one.count > getattr(other, side):
+            if getattr(one, side) + one.size > getattr(other, side):
                 raise Refused("%s has %s and %s, whose %s ids overlap." % (option, one, other, side))
 
 
@@ -152,8 +152,8 @@ def _joined(ranges: Iterable[IdRange]) -> List[IdRange]:
     found: List[IdRange] = []
     for each in sorted(ranges):
         last = found[-1] if found else None
-        if last and (last.inner + last.count, last.outer + last.count) == (each.inner, each.outer):
-            found[-1] = last._replace(count=last.count + each.count)
+        if last and (last.inner + last.size, last.outer + last.size) == (each.inner, each.outer):
+            found[-1] = last._replace(size=last.size + each.size)
         else:
             found.append(each)
     return found

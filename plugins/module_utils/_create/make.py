@@ -7,7 +7,7 @@ import os
 import struct
 from typing import Collection, Dict, Sequence
 
-from .._kernel.executor import Block, Executor, step
+from .._kernel.executor import Block, Executor
 from .._kernel.mounts import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from .._kernel.namespaces import TYPES
 from .._model.entry import Refused
@@ -87,7 +87,8 @@ def _furnish(executor: Executor, wanted: NewNamespaces, made: Sequence[str]) -> 
         if error.errno == errno.EINVAL and doing.startswith("the prop"):
             # The kernel looks for a mount at /, which a directory that was entered by chroot(2) need not be.
             hint = ": the root directory of the module is no mount (chroot); bind it on itself first"
-        raise Refused("The namespaces were made, but %s (%s)%s. Nothing has run." % (doing, _code(error), hint)) from error
+        raise Refused("The namespaces were made, but %s (%s)%s. Nothing has run."
+                      % (doing, _code(error), hint)) from error
     if "time" in made and wanted.offsets:
         _offset(executor, wanted.offsets)
 

@@ -10,7 +10,7 @@ from .._kernel.proc import Proc
 
 FOLDER = "nsfleet"
 # Version 2, and what systemd goes by on hybrid hosts and those with version 1.
-_SYSTEMD = frozenset({"name=systemd"})
+_SYSTEMD = ("name=systemd",)
 
 
 class Outside:
@@ -70,7 +70,7 @@ def _places() -> List[str]:
     """The folders below which they are made. Raises OSError."""
     return [
         "%s/%s" % (each.path.rstrip("/"), FOLDER)
-        for each in cgroups.hierarchies(Proc()) if not each.names or _SYSTEMD <= each.names
+        for each in cgroups.hierarchies(Proc()) if not each.names or each.names.issuperset(_SYSTEMD)
     ]
 
 

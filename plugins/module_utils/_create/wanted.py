@@ -43,7 +43,8 @@ class NewNamespaces:
     offsets: Dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_params(cls, params: Mapping[str, Any], types: Sequence[str], propagation: str = "private") -> NewNamespaces:
+    def from_params(cls, params: Mapping[str, Any], types: Sequence[str],
+                    propagation: str = "private") -> NewNamespaces:
         """Of a module's parameters; C(propagation) where they do not say. Raises Refused."""
         for option, kind in TYPE_OF.items():
             given = params.get(option)
@@ -81,8 +82,8 @@ class NewNamespaces:
         if _is_own(self.gid_map, os.getegid()):
             # user_namespaces(7): otherwise one could give up a group that is denied something.
             if self.setgroups == "allow":
-                raise Refused("setgroups is allow, but without CAP_SETGID a map of one's own group needs deny: map_groups"
-                              " with delegated ids would do (auto, from %s)." % id_maps.GIDS)
+                raise Refused("setgroups is allow, but without CAP_SETGID a map of one's own group needs deny:"
+                              " map_groups with delegated ids would do (auto, from %s)." % id_maps.GIDS)
             self.setgroups = "deny"
 
 
