@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - nsfleet.linux._attributes
   - nsfleet.linux._attributes.action_group
   - nsfleet.linux._target
+  - nsfleet.linux._command
 attributes:
   check_mode:
     support: partial
@@ -73,38 +74,11 @@ options:
       - How many targets are worked on at once.
     type: int
     default: 8
-  cmd:
-    description:
-      - The command with its arguments, taken apart as a shell would, but not run by one.
-      - One of O(cmd) and O(argv) is required.
-    type: str
-  argv:
-    description:
-      - The command as a list.
-    type: list
-    elements: str
-  shell:
-    description:
-      - Give O(cmd) to a shell, O(executable) or C(/bin/sh).
-    type: bool
-    default: false
-  executable:
-    description:
-      - The shell for O(shell=true), by its path.
-    type: str
-  chdir:
-    description:
-      - The folder to be in, as the command sees it.
-    type: str
   creates:
     description:
       - A file name or a pattern. If it exists, there is nothing to do.
       - It is looked up where the command would run, by a process that has joined the same mount namespace and has
         the same rights.
-    type: str
-  removes:
-    description:
-      - A file name or a pattern. If it does not exist, there is nothing to do.
     type: str
   unless:
     description:
@@ -117,29 +91,6 @@ options:
         C(CAP_NET_ADMIN).
         If it changes something, the task fails.
     type: raw
-  onlyif:
-    description:
-      - A command that tells whether there is something to do, like O(unless), with 0 for yes and 1 for no.
-    type: raw
-  stdin:
-    description:
-      - What the command reads.
-    type: str
-  stdin_add_newline:
-    description:
-      - Add a newline to O(stdin).
-    type: bool
-    default: true
-  strip_empty_ends:
-    description:
-      - Take empty lines away from the end of what the command prints.
-    type: bool
-    default: true
-  expand_argument_vars:
-    description:
-      - Expand C($NAME) and C(~) in the arguments, from the environment that the command will have.
-    type: bool
-    default: true
   env:
     description:
       - Variables to add to the environment.
@@ -158,14 +109,6 @@ options:
     description:
       - The user, by name or number, or C(user:group). Looked up in the container if C(mnt) is joined.
     type: str
-  group:
-    description:
-      - The group, by name or number.
-    type: str
-  umask:
-    description:
-      - The file mode creation mask, in octal.
-    type: raw
   timeout:
     description:
       - After so many seconds everything that the command has started is ended, with C(SIGTERM), and after
@@ -173,16 +116,6 @@ options:
         with C(SIGKILL). 0 is no limit.
       - By default there is no limit for one target, and V(60) for many.
     type: float
-  timeout_grace:
-    description:
-      - Seconds between the two signals.
-    type: float
-    default: 2
-  timeout_ok:
-    description:
-      - A command that was ended by its timeout has not failed, as for a packet capture.
-    type: bool
-    default: false
   max_output:
     description:
       - Bytes of standard output, and of standard error, that are returned. What is beyond is taken and counted.

@@ -8,6 +8,7 @@ import struct
 from typing import Collection, Dict, Sequence
 
 from .._kernel.executor import Block, Executor
+from .._kernel.files import write_whole
 from .._kernel.mounts import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from .._kernel.namespaces import TYPES
 from .._model.entry import Refused
@@ -114,7 +115,7 @@ def _own(file: str, ranges: Sequence[IdRange]) -> bool:
 
 def _write(executor: Executor, file: str, content: bytes) -> None:
     try:
-        executor.seen(lambda: _write_file("/proc/%d/%s" % (executor.pid, file), content))
+        executor.seen(lambda: write_whole("/proc/%d/%s" % (executor.pid, file), content))
     except OSError as error:
         raise no_map(file, content, error) from error
 
@@ -122,18 +123,9 @@ def _write(executor: Executor, file: str, content: bytes) -> None:
 def _offset(executor: Executor, offsets: Dict[str, int]) -> None:
     content = "".join("%s %d 0\n" % (clock, seconds) for clock, seconds in sorted(offsets.items()))
     try:
-        executor.seen(lambda: _write_file("/proc/%d/timens_offsets" % executor.pid, content.encode("ascii")))
+        executor.seen(lambda: write_whole("/proc/%d/timens_offsets" % executor.pid, content.encode("ascii")))
     except OSError as error:
         raise no_offset(offsets, error) from error
-
-
-def _write_file(path: str, content: bytes) -> None:
-    # The kernel takes each of these files in one write.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
 
 
 def _code(error: OSError) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import List
+from typing import List, Tuple
 
 from .._kernel import cgroups
 from .._kernel.proc import Proc
@@ -16,25 +16,30 @@ _SYSTEMD = ("name=systemd",)
 class Outside:
     """A cgroup of that C(name), one path component, in all hierarchies that logins are told apart by.
 
-    C(folders): those that could be made, none where nobody may. C(unmade): why, as a clause for a sentence.
+    C(folders): those that could be made, none where nobody may; C(unified): the one of version 2 among them.
+    C(unmade): why not all, as a clause for a sentence.
     """
 
     def __init__(self, name: str) -> None:
         self.folders: List[str] = []
+        self.unified: str | None = None
         self.unmade: str | None = None
         try:
             places = _places()
         except OSError as error:
             self.unmade = _code(error)
             return
-        for place in places:
+        for place, unified in places:
             _sweep(place)
+            folder = "%s/%s" % (place, name)
             try:
-                os.makedirs("%s/%s" % (place, name), exist_ok=True)
+                os.makedirs(folder, exist_ok=True)
             except OSError as error:
                 self.unmade = "%s: %s" % (place, _code(error))
                 continue
-            self.folders.append("%s/%s" % (place, name))
+            self.folders.append(folder)
+            if unified:
+                self.unified = folder
         if not places:
             self.unmade = "no cgroups are mounted here"
 
@@ -62,14 +67,14 @@ def remove(name: str) -> None:
         places = _places()
     except OSError:
         return
-    for place in places:
+    for place, dummy in places:
         _remove("%s/%s" % (place, name))
 
 
-def _places() -> List[str]:
-    """The folders below which they are made. Raises OSError."""
+def _places() -> List[Tuple[str, bool]]:
+    """The folders below which they are made, and whether they are of version 2. Raises OSError."""
     return [
-        "%s/%s" % (each.path.rstrip("/"), FOLDER)
+        ("%s/%s" % (each.path.rstrip("/"), FOLDER), not each.names)
         for each in cgroups.hierarchies(Proc()) if not each.names or each.names.issuperset(_SYSTEMD)
     ]
 

@@ -106,17 +106,20 @@ def _ids(what: str, own: int, path: str) -> Ids:
         names.insert(0, pwd.getpwuid(uid).pw_name)
     except KeyError:
         pass
+    return Ids(what, own, path, _content(path), names)
+
+
+def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            content = file.read(1 << 20)
+            return file.read(1 << 20)
     except OSError:
-        content = b""
-    return Ids(what, own, path, content, names)
+        return b""
 
 
 def _is_own(ranges: Sequence[IdRange], own: int) -> bool:
     """Whether a map is the one that everybody may write."""
-    return len(ranges) == 1 and ranges[0].count == 1 and ranges[0].outer == own
+    return len(ranges) == 1 and ranges[0].size == 1 and ranges[0].outer == own
 
 
 def _uts_name(params: Mapping[str, Any], option: str) -> str | None:

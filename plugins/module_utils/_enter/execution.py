@@ -30,11 +30,11 @@ class Execution(NamedTuple):
     warnings: List[str]
 
 
-def execute(target: Target, plan: Plan, tracked: Sequence[str], timeout: float, grace: float,
-            strip: bool) -> Execution:
+def execute(target: Target, plan: Plan, tracked: Sequence[str], timeout: float, grace: float, strip: bool,
+            begin: Callable[[Target, Plan, Started, Watch], Running] | None = None) -> Execution:
     """Execute it and wait, for C(timeout) seconds (0: for ever), then C(grace). What changed in types C(tracked).
 
-    Raises Refused: nothing has run.
+    C(begin) starts it, launch() where none is given. Raises Refused: nothing has run.
     """
     # With the container's rights come its limits.
     started = Started(target.pid if plan.privileges.cgroups else None)
@@ -46,7 +46,7 @@ def execute(target: Target, plan: Plan, tracked: Sequence[str], timeout: float, 
         group = group_of(started)
         try:
             start = datetime.now()
-            running = launch(target, plan, started, watch)
+            running = (begin or launch)(target, plan, started, watch)
             end = running.waiter.wait([running.streams, watch], group, timeout, grace, watch.tick)
             stop = datetime.now()
             running.streams.finish()

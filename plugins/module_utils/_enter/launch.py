@@ -5,10 +5,11 @@ import errno
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from .._kernel.executor import Executor, Unknown, step
 from .._kernel.mounts import AT_FDCWD, MS_PRIVATE, MS_SLAVE
+from .._kernel.privileges import capget
 from .._kernel.proc import Proc, parse_cgroups
 from .._model.entry import NotKnown, Refused, Target
 from . import confine, join, surroundings
@@ -22,11 +23,15 @@ from .watch import Watch
 
 _SECONDS = 20.0  # to join
 _PROMPT = 5.0    # seconds for each answer once it is in the container's cgroup
+_CAP_SYS_ADMIN = 21
 
 
 @dataclass
 class Plan:
-    """What is executed. C(looking): as read_only has it; C(files): contents to have at paths of the host."""
+    """What is executed. C(looking): as read_only has it; C(files): contents to have at paths of the host.
+
+    C(root): the path of a directory to have as root directory, where no mounts are joined.
+    """
 
     path: str
     argv: list[bytes]
@@ -38,6 +43,7 @@ class Plan:
     max_output: int = 1 << 20
     looking: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict)
+    root: str | None = None
 
 
 @dataclass
@@ -84,6 +90,12 @@ class OwnMounts:
 
 def launch(target: Target, plan: Plan, started: Started, watch: Watch) -> Running:
     """Execute it, in C(started) (what tells later what it has started) and under C(watch). Raises Refused."""
+    return with_executor(target.name, plan, join.descriptors(target),
+                         lambda executor: _start(executor, target, plan, started, watch))
+
+
+def with_executor(name: str, plan: Plan, descriptors: Sequence[int], start: Callable[[Executor], Running]) -> Running:
+    """The same by C(start), given an Executor with these descriptors. C(name): where, for messages. Raises Refused."""
     theirs: list[int] = []
     ours: list[int] = []
     executor = None
@@ -99,18 +111,12 @@ def launch(target: Target, plan: Plan, started: Started, watch: Watch) -> Runnin
             source, writer = os.pipe()
             ours.append(writer)
         theirs.insert(0, source)
-        executor = Executor(
-            (theirs[0], theirs[1], theirs[2]), time.monotonic() + _SECONDS, join.descriptors(target)
-        )
-        running = _start(executor, target, plan, started, watch)
+        executor = Executor((theirs[0], theirs[1], theirs[2]), time.monotonic() + _SECONDS, descriptors)
+        running = start(executor)
         running.streams = Streams(ours[0], ours[1], plan.max_output, ours[2] if ours[2:] else None, plan.stdin or b"")
         return running
-    except Unknown as error:
-        raise NotKnown(
-            "%s: the process that was to execute %s ended, or gave no answer (%s): whether it has run is not known." % (
-                target.name, plan.path, errno.errorcode.get(error.errno or 0))) from error
     except OSError as error:
-        raise Refused(_failed(target, plan, error)) from error
+        raise not_executed(name, plan, error) from error
     finally:
         for descriptor in theirs if running is not None else theirs + ours:
             os.close(descriptor)
@@ -126,12 +132,17 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     confine.before_joining(executor, plan.privileges)
     tasks = _opened(executor, started.tasks())
     join.join(executor, target)
+    if plan.looking and not target.types and not capget().effective >> _CAP_SYS_ADMIN & 1:
+        surroundings.alone(executor)
     if plan.looking or kept and {"net", "pid"} & set(target.types):
         surroundings.private(executor, MS_PRIVATE if plan.looking else MS_SLAVE)
     if kept and "net" in target.types:
         missing += surroundings.of_network(executor, target.netns, plan.files)
     if plan.looking:
         scratch = read_only(executor)
+    if plan.root is not None:
+        # By its path: a descriptor would lead to the mounts outside, which can be written to.
+        executor.calls(step("chroot", os.fsencode(plan.root)), step("chdir", b"/"))
     # Last: from now on it gets only what the container may have of time and memory.
     try:
         executor.calls(*(step("write", file, b"0", 1) for file in tasks))
@@ -175,16 +186,24 @@ def _cgroup(pid: int) -> str:
     return ""
 
 
-def _failed(target: Target, plan: Plan, error: OSError) -> str:
-    """One sentence about what the kernel did not do."""
+def not_executed(name: str, plan: Plan, error: OSError) -> Refused:
+    """What the kernel did not do, in one sentence. C(name): where."""
+    if isinstance(error, Unknown):
+        return NotKnown(
+            "%s: the process that was to execute %s ended, or gave no answer (%s): whether it has run is not known." % (
+                name, plan.path, errno.errorcode.get(error.errno or 0)))
+    return Refused(_failed(name, plan, error))
+
+
+def _failed(name: str, plan: Plan, error: OSError) -> str:
     code = errno.errorcode.get(error.errno or 0, str(error.errno))
     call = str(error.strerror or error).partition(":")[0]
     if isinstance(error, TimeoutError):
         return ("%s: the process that enters gave no answer: the container may have been paused, or used up its time."
-                " Nothing has run." % target.name)
+                " Nothing has run." % name)
     if isinstance(error, ConnectionError):
         return ("%s: the process that enters was ended from outside: the container was stopped, or used up its memory."
-                " Nothing has run." % target.name)
+                " Nothing has run." % name)
     if call == "execve":
         hint = {
             "EACCES": "it, or the interpreter in its first line, may not be executed",
@@ -192,10 +211,10 @@ def _failed(target: Target, plan: Plan, error: OSError) -> str:
             "ENOEXEC": "it is no program for this machine, or a script without a first line",
             "E2BIG": "its arguments and environment are too large",
         }.get(code, os.strerror(error.errno or 0))
-        return "%s could not be executed in %s (%s): %s." % (plan.path, target.name, code, hint)
+        return "%s could not be executed in %s (%s): %s." % (plan.path, name, code, hint)
     if call == "clone":
         hint = {
             "EAGAIN": "it may have no more processes (pids limit)", "ENOMEM": "its process 1 has ended",
         }.get(code, os.strerror(error.errno or 0))
-        return "No process could be started in %s (%s): %s. Nothing has run." % (target.name, code, hint)
-    return "%s could not be entered as it must be (%s: %s). Nothing has run." % (target.name, call, code)
+        return "No process could be started in %s (%s): %s. Nothing has run." % (name, code, hint)
+    return "%s could not be entered as it must be (%s: %s). Nothing has run." % (name, call, code)

@@ -31,14 +31,14 @@ class Scout:
 
     C(capabilities): the mask that the command will have at most; None for what the kernel gives. C(become) first
     whom the command runs as, which C(account) tells, before asking for paths. With the host's mounts and user
-    everything is looked up right here.
+    everything is looked up right here, below the target's root directory if it has one.
     """
 
     def __init__(self, target: Target, until: float, capabilities: int | None = None) -> None:
         self._target = target
         self._capabilities = capabilities
         self._joins = [name for name in ("mnt", "user") if name in target.types]
-        self._mounts = "mnt" in self._joins
+        self._mounts = "mnt" in self._joins or target.root is not None
         self._who: tuple[int, int, list[int]] | None = None
         self._child = Child(self._prepare, until, _TIMEOUT)
         self._here: Lookup | None = None
@@ -144,7 +144,7 @@ class Scout:
             return self._child.ask(what, json.dumps(details).encode("ascii"))[0]
         if self._here is None:
             self._own = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._here = Lookup(None, self._own)
+            self._here = Lookup(self._target.root, self._own)
         return _look(self._here, what, details)
 
     def _where(self) -> str:
@@ -163,8 +163,8 @@ class Scout:
 
             found = shutil.which(name, path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", os.defpath))
             if found and os.path.isabs(found):
-                return "%s, but the host has %s: join without mnt to use that one, for example namespaces: [net]" % (
-                    missing, found)
+                how = "join without mnt to use that one, for example namespaces: [net]"
+                return "%s, but the host has %s: %s" % (missing, found, how if self._joins else "leave out root")
         return missing + ": give the path of a program that is there"
 
     def _prepare(self) -> Answer:
@@ -181,9 +181,12 @@ class Scout:
         kept = [environment] if isinstance(environment, int) else []
         close_others([0, 1, 2, self._child.line(), own, *needed, *kept])
         join(target, self._joins)
+        root = None if self._joins else target.root
         for descriptor in needed:
-            os.close(descriptor)
-        root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if self._mounts else None
+            if descriptor != root:
+                os.close(descriptor)
+        if "mnt" in self._joins:
+            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         lookup = Lookup(root, own)
         mask = self._capabilities
         if self._who is not None:

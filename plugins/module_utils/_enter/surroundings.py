@@ -6,6 +6,7 @@ import os
 from typing import Mapping
 
 from .._kernel.executor import Executor, Step, step
+from .._kernel.files import write_whole
 from .._kernel.libc import KernelLacks
 from .._kernel.mounts import (
     AT_FDCWD,
@@ -21,7 +22,7 @@ from .._kernel.mounts import (
     MS_REMOUNT,
     OPEN_TREE_CLONE,
 )
-from .._kernel.namespaces import CLONE_NEWNS
+from .._kernel.namespaces import CLONE_NEWNS, CLONE_NEWUSER
 from .._kernel.proc import Proc
 from .._model.entry import Refused
 
@@ -36,6 +37,25 @@ def private(executor: Executor, propagation: int) -> None:
         executor.calls(step("unshare", CLONE_NEWNS), step("mount", None, b"/", None, MS_REC | propagation, None))
     except OSError as error:
         raise _refused("A mount namespace of its own could not be made", error) from error
+
+
+def alone(executor: Executor) -> None:
+    """For who may not make mount namespaces: a user namespace in which they are who they are, with all capabilities.
+
+    Raises Refused.
+    """
+    def write_maps() -> None:
+        folder = "/proc/%d/" % executor.pid
+        write_whole(folder + "setgroups", b"deny")
+        for file, own in (("uid_map", os.geteuid()), ("gid_map", os.getegid())):
+            write_whole(folder + file, b"%d %d 1" % (own, own))
+
+    try:
+        executor.call("unshare", CLONE_NEWUSER)
+        executor.seen(write_maps)
+    except OSError as error:
+        raise _refused("A guard that is not root needs a user namespace to be kept from writing, and none could be"
+                       " made", error) from error
 
 
 def of_network(executor: Executor, netns: str | None, files: Mapping[str, bytes]) -> list[str]:
