@@ -22,7 +22,7 @@ import pytest
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter import join, read_only_parts, started
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
     cgroups,
-    executor_program,
+    elf,
     landlock,
     libc,
     seccomp,
@@ -125,7 +125,7 @@ def test_where_memory_files_may_not_be_executed_another_file_is(container: int,
     def forbidden(*dummy: Any) -> int:
         raise PermissionError(errno.EACCES, "memfd_create: Permission denied")
 
-    monkeypatch.setattr(executor_program, "memfd_create", forbidden)
+    monkeypatch.setattr(elf, "memfd_create", forbidden)
     joined(container)
 
 
@@ -133,8 +133,8 @@ def test_where_no_file_may_be_executed_it_is_refused(container: int, monkeypatch
     def forbidden(*dummy: Any) -> int:
         raise PermissionError(errno.EACCES, "memfd_create: Permission denied")
 
-    monkeypatch.setattr(executor_program, "memfd_create", forbidden)
-    monkeypatch.setattr(executor_program, "_PLACES", ("/proc",))
+    monkeypatch.setattr(elf, "memfd_create", forbidden)
+    monkeypatch.setattr(elf, "_PLACES", ("/proc",))
     refusal = ns_exec(pid=container, namespaces=["net"], cmd="true")
     assert refusal["failed"] and refusal["rc"] is None and "EACCES" in refusal["msg"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import executor, executor_program, memfd
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import elf, executor, memfd
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.executor import FIRST, Executor, step
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import KernelLacks
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.namespaces import CLONE_NEWNS, CLONE_NEWPID
@@ -209,7 +209,7 @@ def test_where_memory_files_may_not_be_executed_a_file_without_a_name_serves(mon
     def refuse(*dummy: object) -> int:
         raise PermissionError(errno.EACCES, "vm.memfd_noexec")
 
-    monkeypatch.setattr(executor_program, "memfd_create", refuse)
+    monkeypatch.setattr(elf, "memfd_create", refuse)
     with made() as (found, reader):
         exe = os.readlink(f"/proc/{found.pid}/exe")
         assert exe.endswith("(deleted)") and "memfd" not in exe

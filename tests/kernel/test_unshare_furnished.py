@@ -30,7 +30,8 @@ def test_who_is_not_root_is_mapped_as_by_unshare(
     options: dict[str, Any], flags: list[str], host_root: bool, in_child: Callable[..., Any]
 ) -> None:
     def run() -> tuple[str, str]:
-        return said(namespaces=["user"], argv=["sh", "-c", MAPS], **options), unshare("--user", *flags, "sh", "-c", MAPS)
+        look = ["sh", "-c", MAPS]
+        return said(namespaces=["user"], argv=look, **options), unshare("--user", *flags, *look)
 
     ours, theirs = in_child(unprivileged(run, host_root))
     assert ours == theirs
@@ -185,7 +186,8 @@ def test_propagation_is_as_by_unshare(how: str, in_child: Callable[..., Any]) ->
 
 
 def test_the_default_is_private_and_nothing_gets_out(tmp_path: Path) -> None:
-    shown = said(namespaces=["mnt"], argv=["sh", "-c", "mount -t tmpfs none %s && cat /proc/self/mountinfo" % tmp_path])
+    line = "mount -t tmpfs none %s && cat /proc/self/mountinfo" % tmp_path
+    shown = said(namespaces=["mnt"], argv=["sh", "-c", line])
     assert propagations(shown) == {"private"}
     assert str(tmp_path) in shown and str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 

@@ -143,7 +143,8 @@ def tree(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("types", [["mnt"], ["net"], ["mnt", "pid", "user"]])
 def test_everything_is_looked_up_below_root(types: list[str], tree: Path) -> None:
     proc = {"mount_proc": True} if "mnt" in types else {}
-    shown = said(namespaces=types, root=str(tree), argv=["/bin/sh", "-c", "pwd; echo /*; echo $HOME"], user="svc", **proc)
+    look = ["/bin/sh", "-c", "pwd; echo /*; echo $HOME"]
+    shown = said(namespaces=types, root=str(tree), argv=look, user="svc", **proc)
     assert shown.split("\n") == ["/", "/bin /etc /proc", "/srv"]
 
 

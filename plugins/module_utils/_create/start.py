@@ -15,6 +15,7 @@ from .._kernel.executor import Block, Executor, Step, step
 from .._kernel.mounts import AT_FDCWD
 from .._kernel.namespaces import TYPES
 from .._model.entry import Refused
+from .causes import no_namespace
 from .make import make
 from .wanted import NewNamespaces
 
@@ -65,8 +66,11 @@ def start(executor: Executor, plan: Plan, new: New, cgroup: str | None, enter: C
         pid = executor.execute(os.fsencode(plan.path), plan.argv, environment,
                                _fork(types, folder) if new.forks else False, before, first, new.init, new.outlives)
     except OSError as error:
-        if str(error.strerror).startswith("mount:"):
+        call = str(error.strerror).partition(":")[0]
+        if call == "mount":
             raise _no_proc(error) from error
+        if call == "clone3" and error.errno in (errno.ENOSPC, errno.EPERM, errno.EINVAL):
+            raise no_namespace("pid" if "pid" in types else "time", error, types) from error
         raise
     if "pid" in types:
         try:
