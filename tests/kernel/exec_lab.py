@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
     command_options,
@@ -20,7 +20,8 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options impor
     target_options,
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import prctl, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import syscall
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc, parse_cgroups
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
 
@@ -188,3 +189,19 @@ def _open() -> list[str]:
         except FileNotFoundError:
             continue
     return found
+
+
+def unprivileged(function: Callable[[], Any], host_root: bool) -> Callable[[], Any]:
+    """As nobody, or, where there is nobody else to become, as a user without any capability."""
+
+    def run() -> Any:
+        if host_root:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+        else:
+            syscall("prctl", 28, 1, 0, 0, 0)  # PR_SET_SECUREBITS, SECBIT_NOROOT: none come back by an execution
+            privileges.capset(privileges.CapabilitySets(0, 0, 0))
+        return function()
+
+    return run

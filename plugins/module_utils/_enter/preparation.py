@@ -9,7 +9,7 @@ from .._kernel.proc import Proc
 from .._model.entry import Refused, Target
 from .admission import Wanted
 from .command import Command, Words, path
-from .environment import completed, inherited
+from .environment import completed, encoded, inherited
 from .launch import Plan
 from .privileges import Privileges, executed, for_user, of_host, of_leader, restricted
 from .scout import Scout
@@ -47,6 +47,11 @@ class Preparation:
         except BaseException:
             self.close()
             raise
+
+    def live_in(self, home: str) -> None:
+        """Of a user who is only one inside: their home directory, where the task does not set HOME."""
+        if "HOME" not in self._command.env:
+            self._environment[b"HOME"] = encoded(home)
 
     def close(self) -> None:
         """End what looks around; the target stays open."""
@@ -114,6 +119,7 @@ class Preparation:
         plan = Plan(
             scout.program(os.fsdecode(argv[0]), search, folder), argv, environment, privileges,
             folder if command.chdir is not None else None, command.umask, command.stdin, command.max_output,
+            root=self._target.chroot,
         )
         if keep is not None:
             from .read_only import ENVIRONMENT
