@@ -90,6 +90,12 @@ def test_one_that_hangs_is_ended_at_its_time() -> None:
     assert time.monotonic() - started < 3
 
 
+@pytest.mark.parametrize("seconds", [1e7, 1e12, 1e300])
+def test_time_without_measure_is_no_error(seconds: float) -> None:
+    # More than poll(2) can wait at once.
+    assert run([job(lambda: {"said": "all"}, seconds)], 1) == [{"said": "all"}]
+
+
 def test_one_that_does_not_hear_is_ended_too() -> None:
     def deaf() -> Any:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
