@@ -231,6 +231,11 @@ def test_they_end_with_the_module(number: int, tmp_path: Path) -> None:
     until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in tmp_path.iterdir()), 5)
 
 
+def test_a_name_that_was_asked_for_cannot_disturb_a_terminal() -> None:
+    result = ns_exec(containers=["\0none", "\x1bcnone"], cmd="true")
+    assert result["msg"] == "2 of 2 targets failed: \\x00none, \\x1bcnone."
+
+
 def test_a_pattern_that_nothing_fits_is_said() -> None:
     result = ns_exec(containers=["nothing-is-called-*"], cmd="true")
     assert result["targets"] == [] and not result["changed"] and not result.get("failed")

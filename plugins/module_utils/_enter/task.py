@@ -12,6 +12,7 @@ from .command import TOTAL_OUTPUT, Command
 from .containers import Look, glance, look
 from .options import SELECTORS
 from .output import Said, cut, shares
+from .plain import plain
 from .target import open_container, open_target
 from .watch import load
 
@@ -95,13 +96,13 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
         target["also"] = list(chosen.also)
         result["msg"] = _sentence(result.get("msg", ""))
         warnings += ["%s: %s" % (chosen.name, warning) for warning in result.pop("warnings", ())]
-    failed = [result["target"]["container"] for result in results if result.get("failed")]
+    failed = [plain(result["target"]["container"]) for result in results if result.get("failed")]
     task: Result = {
         "changed": any(result.get("changed") for result in results), "targets": results, "left_out": choice.left_out,
         "msg": "",
     }
     if not results:
-        asked = ", ".join(params.get("containers") or ["engine and labels"])
+        asked = plain(", ".join(params.get("containers") or ["engine and labels"]))
         task["msg"] = "No running container fits %s, so nothing was run." % asked
         if choice.left_out:
             task["msg"] = "All %d containers were left out, so nothing was run." % len(choice.left_out)
