@@ -16,9 +16,16 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter import many
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter import many, worker
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.many import Job, run
-from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm, debris, ends_with_us, ns_exec, until
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
+    calm,
+    debris,
+    ends_with_us,
+    ns_exec,
+    place,
+    until,
+)
 
 MOST = 1 << 16
 
@@ -229,6 +236,15 @@ def test_they_end_with_the_module(number: int, tmp_path: Path) -> None:
         assert select.select([process.stdout], [], [], 5)[0]
         assert process.stdout.read() == b""
     until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in tmp_path.iterdir()), 5)
+
+
+def test_a_worker_that_is_killed_leaves_a_result_with_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with place(["net"]) as pid:
+        whole = ns_exec(pid=pid, cmd="true")
+        monkeypatch.setattr(worker, "work", lambda *dummy: os.kill(os.getpid(), signal.SIGKILL))
+        result = ns_exec(pid=pid, cmd="true")
+    assert set(whole) - set(result) == {"start", "end", "delta"}
+    assert result["failed"] and result["changed"] and (result["rc"], result["stdout"], result["left"]) == (None, "", [])
 
 
 def test_a_name_that_was_asked_for_cannot_disturb_a_terminal() -> None:

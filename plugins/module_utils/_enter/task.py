@@ -44,7 +44,8 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
     def open_(wanted: Wanted) -> Target:
         return open_target(params, found, wanted, params.get("allow_host") or ())
 
-    (result,) = many.run([_job(open_, types, command, check)], 1)
+    (answer,) = many.run([_job(open_, types, command, check)], 1)
+    result = _whole(answer, command)
     result["msg"] = _sentence(result.get("msg", ""))
     return result
 
@@ -86,10 +87,10 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     if not check and command.track is None and len(choice.targets) > 1:
         load(types or TYPES)
     jobs = [_job(opener(chosen), types, command, check) for chosen in choice.targets]
-    results = many.run(jobs, command.forks, _fit)
+    results = [_whole(result, command) for result in many.run(jobs, command.forks, _fit)]
     warnings: List[str] = []
     for chosen, result in zip(choice.targets, results):
-        target = result.setdefault("target", {"container": None, "id": None, "pid": None, "start_time": None})
+        target = result["target"]
         if chosen.container is not None and target["id"] is None:
             target.update(id=chosen.container.id, pid=chosen.container.pid, start_time=chosen.container.start_time)
         target["container"] = target["container"] or chosen.name
@@ -114,6 +115,11 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     if warnings:
         task["warnings"] = warnings[:50]
     return task
+
+
+def _whole(result: Result, command: Command) -> Result:
+    """With every key, also where there was nobody who could tell it all."""
+    return {**worker.blank(command), **result}
 
 
 def _fit(results: List[Result]) -> None:

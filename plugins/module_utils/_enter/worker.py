@@ -19,11 +19,7 @@ _MOST_SHOWN = 64 << 10  # characters of a diff
 
 def work(open_: Callable[[Wanted], Target], wanted: Wanted, command: Command, check: bool) -> Result:
     """The result of one target, which C(open_) opens with the types that are wanted."""
-    result: Result = {
-        "changed": False, "cmd": command.run.shown, "rc": None, "stdout": "", "stderr": "", "msg": "",
-        "target": {"container": None, "id": None, "pid": None, "start_time": None}, "namespaces": {}, "unproven": [],
-        "diff": {"before": "", "after": ""}, "left": [], "truncated": {"stdout": 0, "stderr": 0},
-    }
+    result = blank(command)
     target = None
     try:
         target = open_(wanted)
@@ -44,6 +40,15 @@ def work(open_: Callable[[Wanted], Target], wanted: Wanted, command: Command, ch
         if target is not None:
             close_target(target)
     return result
+
+
+def blank(command: Command) -> Result:
+    """All that a result has, before anything is known."""
+    return {
+        "changed": False, "cmd": command.run.shown, "rc": None, "stdout": "", "stderr": "", "msg": "",
+        "target": {"container": None, "id": None, "pid": None, "start_time": None}, "namespaces": {}, "unproven": [],
+        "diff": {"before": "", "after": ""}, "left": [], "truncated": {"stdout": 0, "stderr": 0},
+    }
 
 
 def tell(result: Result, target: Target) -> None:
