@@ -238,6 +238,17 @@ def test_a_timeout_ends_all_that_was_started(types: list[str], container: int) -
         assert (left, result["left"]) == ([], [])
 
 
+@pytest.mark.parametrize("ends", ["exit 0", "exit 1", "exit 2", "kill -9 $$", "sleep 9"])
+@pytest.mark.parametrize("option", ["unless", "onlyif"])
+def test_what_a_guard_has_changed_is_told_however_it_ends(option: str, ends: str) -> None:
+    given: dict[str, Any] = {option: ["sh", "-c", "ip link set lo mtu 1400; " + ends]}
+    with place(["net"]) as pid:
+        result = ns_exec(pid=pid, namespaces=["net"], cmd="echo it ran", timeout=0.5, **given)
+    assert result["failed"] and result["changed"] and (result["rc"], result["stdout"]) == (None, "")
+    assert "has changed something" in result["msg"]
+    assert "link lo mtu 1400" in result["diff"]["after"]
+
+
 # As systemd-run(1), a login, and everybody do who may write there. Where there is no such cgroup nobody has to.
 LEAVING = "echo $$ >%s/cgroup.procs || true; " % (own_cgroup() or "/nowhere")
 

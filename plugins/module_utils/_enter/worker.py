@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Sequence
 
-from .._model.entry import NotKnown, Refused, Target
+from .._model.entry import Changes, NotKnown, Refused, Target
 from .admission import Wanted
 from .command import Command, Words
 from .execution import execute
@@ -137,19 +137,25 @@ class _Work:
         tracked = [kind for kind in TRACKED if kind in target.types and (tracking or kind == "net")]
         found = execute(target, plan, tracked, self._command.timeout or _GUARD, self._command.timeout_grace, True)
         shown = "%s (%s)" % (option, words.shown if isinstance(words.shown, str) else " ".join(words.shown))
+        changes = found.changes
+        self._tell(changes)
+        self._seen = self._seen and not changes.unproven
+        self._result["changed"] = bool(changes.before or changes.after) or not self._seen
+        if changes.before or changes.after:
+            raise Refused("%s has changed something (%s): a guard may only look. The command has not run." % (
+                shown, "; ".join((changes.before + changes.after)[:3])))
         if found.timed_out or found.rc not in (0, 1):
             how = "took too long" if found.timed_out else "ended with %d" % found.rc
             said = " ".join((found.stderr.text or found.stdout.text).split())
             raise Refused("%s %s, which is neither yes (0) nor no (1)%s. Nothing has run." % (
                 shown, how, ": " + said[:500].rstrip(".") if said else ""))
-        changes = found.changes
-        if changes.before or changes.after:
-            raise Refused("%s has changed something (%s): a guard may only look. The command has not run." % (
-                shown, "; ".join((changes.before + changes.after)[:3])))
-        # Who says yes is believed; that there was nothing else cannot be said.
-        self._result["unproven"] += [reason for reason in changes.unproven if reason not in self._result["unproven"]]
-        self._seen = self._seen and not changes.unproven
+        # Who says yes is believed; where not all was seen, that there was nothing else cannot be said.
         return found.rc == 0
+
+    def _tell(self, changes: Changes) -> None:
+        self._result["diff"] = {"before": _shown(changes.before), "after": _shown(changes.after)}
+        told = self._result["unproven"]
+        told += [reason for reason in changes.unproven if reason not in told]
 
     def _run(self, proved: bool) -> None:
         command, target, result = self._command, self._target, self._result
@@ -163,9 +169,8 @@ class _Work:
             rc=found.rc, stdout=found.stdout.text, stderr=found.stderr.text, left=found.left, start=str(found.start),
             end=str(found.stop), delta=str(found.stop - found.start),
             truncated={"stdout": found.stdout.dropped, "stderr": found.stderr.dropped},
-            diff={"before": _shown(changes.before), "after": _shown(changes.after)},
         )
-        result["unproven"] += changes.unproven
+        self._tell(changes)
         changed = bool(changes.before or changes.after or changes.unproven)
         if not proved and not tracked:
             result["unproven"].append("nothing was tracked")
