@@ -158,16 +158,21 @@ def calm() -> dict[str, Any]:
         found = again
 
 
-def cgroups() -> list[str]:
-    """The cgroups of runs of ours below our own."""
+def own_cgroup() -> str | None:
+    """The folder of our own cgroup, of version 2."""
     from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import cgroups as kernel
 
     for cgroup in parse_cgroups(Proc().cgroup_text("self")):
         if not cgroup.hierarchy and not cgroup.controllers:
-            folder = kernel.folder_of(cgroup, kernel.hierarchies(Proc()))
-            if folder is not None:
-                return sorted(name for name in os.listdir(folder) if name.startswith("nsfleet-") and _is_ours(name))
-    return []
+            return kernel.folder_of(cgroup, kernel.hierarchies(Proc()))
+    return None
+
+
+def cgroups() -> list[str]:
+    """The cgroups of runs of ours below our own."""
+    folder = own_cgroup()
+    return sorted(
+        name for name in (os.listdir(folder) if folder else ()) if name.startswith("nsfleet-") and _is_ours(name))
 
 
 def _is_ours(name: str) -> bool:

@@ -13,7 +13,7 @@ from .._enter.launch import Plan, Running, with_executor
 from .._enter.preparation import Preparation
 from .._enter.privileges import Privileges, for_user, of_host
 from .._enter.started import Started
-from .._enter.worker import empty, reported, tell_execution
+from .._enter.worker import blank, reported, tell_execution
 from .._kernel.executor import FIRST, Executor
 from .._kernel.init_program import image_file
 from .._model.entry import NotKnown, Refused, Target
@@ -73,7 +73,7 @@ class _Task:
 
     def result(self, check: bool) -> Result:
         """In a process of its own."""
-        result = empty(self._command)
+        result = blank(self._command)
         result.update(pid=None, start_time=None)
         target = Target(_NAME)
         try:

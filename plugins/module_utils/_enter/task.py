@@ -12,6 +12,7 @@ from .command import TOTAL_OUTPUT, Command
 from .containers import Look, glance, look
 from .options import SELECTORS
 from .output import Said, cut, shares
+from .plain import plain
 from .target import open_container, open_target
 from .watch import load
 
@@ -43,7 +44,8 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
     def open_(wanted: Wanted) -> Target:
         return open_target(params, found, wanted, params.get("allow_host") or ())
 
-    (result,) = many.run([_job(open_, types, command, check)], 1)
+    (answer,) = many.run([_job(open_, types, command, check)], 1)
+    result = _whole(answer, command)
     result["msg"] = _sentence(result.get("msg", ""))
     return result
 
@@ -85,23 +87,23 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     if not check and command.track is None and len(choice.targets) > 1:
         load(types or TYPES)
     jobs = [_job(opener(chosen), types, command, check) for chosen in choice.targets]
-    results = many.run(jobs, command.forks, _fit)
+    results = [_whole(result, command) for result in many.run(jobs, command.forks, _fit)]
     warnings: List[str] = []
     for chosen, result in zip(choice.targets, results):
-        target = result.setdefault("target", {"container": None, "id": None, "pid": None, "start_time": None})
+        target = result["target"]
         if chosen.container is not None and target["id"] is None:
             target.update(id=chosen.container.id, pid=chosen.container.pid, start_time=chosen.container.start_time)
         target["container"] = target["container"] or chosen.name
         target["also"] = list(chosen.also)
         result["msg"] = _sentence(result.get("msg", ""))
         warnings += ["%s: %s" % (chosen.name, warning) for warning in result.pop("warnings", ())]
-    failed = [result["target"]["container"] for result in results if result.get("failed")]
+    failed = [plain(result["target"]["container"]) for result in results if result.get("failed")]
     task: Result = {
         "changed": any(result.get("changed") for result in results), "targets": results, "left_out": choice.left_out,
         "msg": "",
     }
     if not results:
-        asked = ", ".join(params.get("containers") or ["engine and labels"])
+        asked = plain(", ".join(params.get("containers") or ["engine and labels"]))
         task["msg"] = "No running container fits %s, so nothing was run." % asked
         if choice.left_out:
             task["msg"] = "All %d containers were left out, so nothing was run." % len(choice.left_out)
@@ -113,6 +115,11 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     if warnings:
         task["warnings"] = warnings[:50]
     return task
+
+
+def _whole(result: Result, command: Command) -> Result:
+    """With every key, also where there was nobody who could tell it all."""
+    return {**worker.blank(command), **result}
 
 
 def _fit(results: List[Result]) -> None:

@@ -128,7 +128,7 @@ def test_labels_are_a_dict_or_a_list(option: Any, found: dict[str, str | None]) 
     assert wanted_labels(option) == found
 
 
-@pytest.mark.parametrize("option", [["=x"], {"a": ["b"]}, {"a": {}}])
+@pytest.mark.parametrize("option", [["=x"], {"a": ["b"]}, {"a": {}}, 5, True, [{"a": "b"}], [["a"]]])
 def test_labels_that_make_no_sense_are_refused(option: Any) -> None:
     with pytest.raises(Refused):
         wanted_labels(option)
