@@ -25,21 +25,26 @@ from .proc import Proc
 
 # What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
 _CALLS = """
-read 0 63  write 1 64  close 3 57  clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166
-setsid 112 157  setgroups 116 159  setresuid 117 147  setresgid 119 149  chroot 161 51  keyctl 250 219  openat 257 56
-mkdirat 258 34  mknodat 259 33  symlinkat 266 36  dup3 292 24  prlimit64 302 261
+read 0 63  write 1 64  close 3 57  rt_sigaction 13 134  rt_sigprocmask 14 135  clone 56 220  execve 59 221
+fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166  setsid 112 157  setgroups 116 159  setresuid 117 147
+setresgid 119 149  rt_sigtimedwait 128 137  chroot 161 51  keyctl 250 219  openat 257 56  mkdirat 258 34
+mknodat 259 33  symlinkat 266 36  dup3 292 24  prlimit64 302 261  execveat 322 281
 """
 _HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unused
 _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
 _END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
 _GO_ON, _CHILD = 1, 2              # flags: also after an error; the child of a fork leaves out the next step
+_WHOLE = 32 << 10                  # bytes that one write(2) to a socket puts there without another's between them
 _DYING = 0.5                       # seconds between the end of its line and its own
+_ENDING = 2.0                      # seconds for everybody in a pid namespace
 _PF_EXITING = 0x4                  # include/linux/sched.h
 _LINE = 3                          # the program's end of the socket
 FIRST = 4
 _CLONE_PARENT = 0x8000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _F_SETFD, _FD_CLOEXEC = 2, 1
+_SIG_BLOCK, _SIG_SETMASK = 0, 2
+_AT_EMPTY_PATH = 0x1000
 
 
 class Block(NamedTuple):
@@ -53,11 +58,15 @@ Argument = Union[int, bytes, Block, None]
 
 
 class Step(NamedTuple):
-    """A system call by its name; bytes go as a pointer to them, with a NUL behind. C(go_on): an error is no end."""
+    """A system call by its name; bytes go as a pointer to them, with a NUL behind. C(go_on): an error is no end.
+
+    C(forks): where the result is 0 the step behind it is left out.
+    """
 
     call: str
     arguments: Tuple[Argument, ...] = ()
     go_on: bool = False
+    forks: bool = False
 
 
 def step(call: str, *arguments: Argument, go_on: bool = False) -> Step:
@@ -160,18 +169,25 @@ class Executor:
             finally:
                 self.call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
-    def execute(self, path: bytes, argv: Sequence[bytes], environment: Sequence[bytes], fork: bool,
-                before: Sequence[Step] = (), first: Sequence[Step] = ()) -> int:
+    def execute(self, path: bytes, argv: Sequence[bytes], environment: Sequence[bytes], fork: Union[bool, Step],
+                before: Sequence[Step] = (), first: Sequence[Step] = (), init: int | None = None,
+                outlives: bool = False) -> int:
         """Execute a file: in this process, or (C(fork)) in a new one, a child of ours too; its pid.
 
         C(first) is done by this one, C(before) by the one that executes. Raises OSError when any of it, or the
         execution, fails: then nothing has been executed and the process is gone; Unknown where that cannot be told.
-        The process ends with ours, as far as the kernel allows.
+        The process ends with ours, as far as the kernel allows, unless it C(outlives) us.
+
+        C(fork) may be the step that forks (with CLONE_PARENT), in place of a plain clone. C(init): the number that the
+        image of init_program has here. The new process, which must be the first of a pid namespace, becomes that
+        program, and its child, process 2, does C(before) and executes the file; it is process 1 whose pid is returned.
+        Process 1 keeps the rights, filters, root directory and streams that this one has after C(first).
         """
-        steps = [
-            *before, step("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
-            step("execve", path, strings(argv), strings(environment)),
-        ]
+        if init is not None and not fork:
+            raise ValueError("process 1 is a new process")
+        ending = [] if outlives else [step("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)]
+        execution = step("execve", path, strings(argv), strings(environment))
+        steps = [*before, *ending, execution] if init is None else [*_below(init, ending), *before, execution]
         pid = self.pid
         try:
             if not fork:
@@ -181,8 +197,12 @@ class Executor:
                 self._executed(steps, message)
                 return pid
             at = len(first)
-            steps = [*first, step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), step("end"), *steps]
-            message = _message(steps, at)
+            if not isinstance(fork, Step):
+                fork = step("clone", _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+            steps = [*first, fork._replace(forks=True), step("end"), *steps]
+            message = _message(steps)
+            if _HEAD.unpack_from(message)[1] > _WHOLE:
+                raise failure("execve", errno.E2BIG)  # two replies could get mixed up
             self._send(message)
             try:
                 reply = self._reply(message)
@@ -191,7 +211,7 @@ class Executor:
                 raise Unknown(error.errno, str(error.strerror)) from error
             failed = None
             if _STEP.unpack_from(reply, _HEAD.size + at * _STEP.size)[0] == 0:
-                # The child failed before its parent had answered.
+                # The child failed before its parent had answered, or the child's child did: never both, see _below.
                 failed, reply = reply, self._reply(message)
             pid = self._results(steps[:at + 1], reply)[at]
             # It is the process's word: nobody is ended by it who is not our child.
@@ -205,17 +225,18 @@ class Executor:
                 self._results(steps, failed)
             return pid
         except BaseException:
-            self.close()
+            # Process 1 waits for the end of its namespace before its own.
+            self.close(0.1 if init is None else _ENDING)
             raise
         finally:
             self._line.close()
 
-    def close(self) -> None:
-        """End the process, where it has executed nothing."""
+    def close(self, seconds: float = 0.1) -> None:
+        """End the process, where it has executed nothing, and wait so long for its end."""
         self._line.close()
         if self.pid:
             # Not waitpid(2) alone: of who is traced from inside we are told when the tracer lets go, perhaps never.
-            reap(self.pid)
+            reap(self.pid, seconds)
             self.pid = 0
 
     def _executed(self, steps: Sequence[Step], message: bytes) -> None:
@@ -287,8 +308,29 @@ class Executor:
         return results
 
 
-def _message(steps: Sequence[Step], fork: int | None = None) -> bytes:
-    """What the process is sent: head, steps, and all that their arguments point to. C(fork): which step is one."""
+def _below(init: int, ending: Sequence[Step]) -> List[Step]:
+    """What comes before the steps of a command below process 1: those of process 1, and the command's own first ones.
+
+    Process 2 waits for the SIGCONT of the program that process 1 becomes. So either process 1 fails, and process 2 has
+    done nothing yet and never will: it ends with process 1. Or process 1 has nothing to fail at any more, and has left
+    the line to process 2. Nobody else in there could send the signal: there is nobody else yet.
+    """
+    return [
+        # Who ignores SIGCHLD, which may be inherited from whoever started us, is not told of any status.
+        step("rt_sigaction", signal.SIGCHLD, bytes(32), None, 8),
+        step("rt_sigprocmask", _SIG_BLOCK, b"\xff" * 8, None, 8),
+        *ending,
+        step("setsid"),
+        step("fcntl", init, _F_SETFD, _FD_CLOEXEC),
+        step("clone", signal.SIGCHLD, 0, 0, 0, 0)._replace(forks=True),
+        step("execveat", init, b"", strings([b"nsfleet-init"]), strings([]), _AT_EMPTY_PATH),
+        step("rt_sigtimedwait", struct.pack("=Q", 1 << (signal.SIGCONT - 1)), None, None, 8),
+        step("rt_sigprocmask", _SIG_SETMASK, bytes(8), None, 8),
+    ]
+
+
+def _message(steps: Sequence[Step]) -> bytes:
+    """What the process is sent: head, steps, and all that their arguments point to."""
     reply = _HEAD.size + (len(steps) + 1) * _STEP.size
     memory = bytearray(reply)
 
@@ -309,7 +351,7 @@ def _message(steps: Sequence[Step], fork: int | None = None) -> bytes:
             words = [place(argument) if isinstance(argument, (bytes, Block)) else (argument or 0) & (1 << 64) - 1
                      for argument in wanted.arguments]
             words += [0] * (6 - len(words))
-            flags = (_GO_ON if wanted.go_on else 0) | (_CHILD if at == fork else 0)
+            flags = (_GO_ON if wanted.go_on else 0) | (_CHILD if wanted.forks else 0)
             packed = _STEP.pack(call_number(wanted.call), *words, flags)
         memory[_HEAD.size + at * _STEP.size:_HEAD.size + (at + 1) * _STEP.size] = packed
     memory[reply - _STEP.size:reply] = _END

@@ -111,10 +111,11 @@ def test_only_the_child_of_a_fork_leaves_out_a_step(driven: Executor, tmp_path: 
 
     # As execute() forks, with folders in place of the execution.
     steps = [
-        step("clone", 17, 0, 0, 0, 0), step("mkdirat", -100, made("parent"), 0o700, go_on=True),
+        step("clone", 17, 0, 0, 0, 0)._replace(forks=True),
+        step("mkdirat", -100, made("parent"), 0o700, go_on=True),
         step("mkdirat", -100, made("both"), 0o700, go_on=True),
     ]
-    message = executor._message(steps, 0)
+    message = executor._message(steps)
     driven._send(message)
     replies = [driven._reply(message), driven._reply(message)]
     pids = sorted(struct.unpack_from("=q", reply, 24)[0] for reply in replies)
