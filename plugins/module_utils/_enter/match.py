@@ -83,6 +83,8 @@ def _several(text: str, found: Sequence[Container]) -> str:
 
 def _none(text: str, containers: Sequence[Container], problems: Problems) -> str:
     names = sorted({(pod_names(container) or (container.name,))[-1] for container in containers if not container.infra})
+    if len(names) > _MOST_NAMED:
+        names.sort(key=lambda name: _unlike(text.casefold(), name.casefold()))
     sentence = "There is no running container %s here" % printable(text[:255])
     if containers:
         sentence = "There is no container %s among the %d that run here" % (printable(text[:255]), len(containers))
@@ -95,6 +97,11 @@ def _none(text: str, containers: Sequence[Container], problems: Problems) -> str
             # The names are in files of the engines: to who may not read them no name is right.
             return sentence + ": run the task as root (become)."
     return sentence + _advice(text, containers) + "."
+
+
+def _unlike(text: str, name: str) -> Tuple[bool, int]:
+    """Smaller for a name that is more like the text: the right one should be among the few that are listed."""
+    return text not in name and name not in text, -len(os.path.commonprefix((text, name)))
 
 
 def _advice(text: str, containers: Sequence[Container]) -> str:

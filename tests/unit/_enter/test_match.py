@@ -171,6 +171,13 @@ def test_not_found_says_what_was_probably_meant(text: str, advice: str) -> None:
     assert str(refused.value).endswith(advice)
 
 
+@pytest.mark.parametrize("text", ["shop-ap", "Shop-App", "app", "shop-app2", "shop-pap"])
+def test_among_many_the_most_alike_is_listed(text: str) -> None:
+    fleet = [container("a%02d" % number) for number in range(20)] + [container("shop-app"), container("zz")]
+    with pytest.raises(Refused, match=r"among the 22 that run here \(shop-app, .* and 12 more\)"):
+        find(text, fleet, Problems())
+
+
 def test_ids_that_are_no_digits_are_listed_in_full() -> None:
     """Their beginning names nothing, and may be the same for all of them."""
     fleet = [container("sleep", "unknown-402653%d" % number, "unknown", number) for number in (2001, 2002)]
