@@ -249,13 +249,38 @@ def test_a_worker_that_is_killed_leaves_a_result_with_every_key(monkeypatch: pyt
 
 def test_a_name_that_was_asked_for_cannot_disturb_a_terminal() -> None:
     result = ns_exec(containers=["\0none", "\x1bcnone"], cmd="true")
-    assert result["msg"] == "2 of 2 targets failed: \\x00none, \\x1bcnone."
+    assert result["msg"].startswith("2 of 2 targets failed: \\x00none, \\x1bcnone. The first: There is no ")
+    assert result["msg"].isprintable()
 
 
 def test_a_pattern_that_nothing_fits_is_said() -> None:
     result = ns_exec(containers=["nothing-is-called-*"], cmd="true")
     assert result["targets"] == [] and not result["changed"] and not result.get("failed")
     assert result["msg"] == "No running container fits nothing-is-called-*, so nothing was run."
+
+
+def test_what_narrows_is_said_where_nothing_fits() -> None:
+    result = ns_exec(containers=["nothing-*"], engine=["nspawn"], labels=["a=b", "c"], cmd="true")
+    assert result["msg"] == (
+        "No running container fits nothing-* with engine nspawn with labels a=b, c, so nothing was run.")
+
+
+def test_the_task_says_why_the_first_of_many_failed() -> None:
+    result = ns_exec(containers=["nothing-is-called-so"], cmd="true")
+    said = result["targets"][0]["msg"]
+    assert said.startswith("There is no ")
+    assert result["msg"] == "1 of 1 targets failed: nothing-is-called-so. The first: " + (
+        said if len(said) <= 300 else said[:300] + "...")
+
+
+@pytest.mark.parametrize(("given", "sentence"), [
+    ({"container": ""}, "container is empty: it must name a target."),
+    ({"netns": ""}, "netns is empty: it must name a target."),
+    ({"containers": ["nothing-*", ""]}, "containers has an empty entry: name containers, or write all."),
+])
+def test_an_empty_text_is_no_target(given: dict[str, Any], sentence: str) -> None:
+    result = ns_exec(cmd="true", **given)
+    assert (result["failed"], result["msg"]) == (True, sentence)
 
 
 def test_a_plain_file_is_no_namespace_and_not_to_be_removed() -> None:

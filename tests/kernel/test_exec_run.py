@@ -147,10 +147,10 @@ def test_as_many_arguments_as_fit_arrive(network: int) -> None:
 
 
 @pytest.mark.parametrize(("given", "part"), [
-    ({"cmd": "nosuchprogram", "env": {"PATH": "/usr/bin:/bin"}}, "nosuchprogram is not in the host (ENOENT"),
+    ({"cmd": "nosuchprogram", "env": {"PATH": "/usr/bin:/bin"}}, "nosuchprogram is not on the host (ENOENT"),
     ({"cmd": "/etc/passwd"}, "/etc/passwd may not be executed"),
     ({"cmd": "/etc"}, "/etc may not be executed"),
-    ({"cmd": "true", "chdir": "/nonexistent"}, "chdir to /nonexistent in the host is not possible (ENOENT)"),
+    ({"cmd": "true", "chdir": "/nonexistent"}, "chdir to /nonexistent on the host is not possible (ENOENT)"),
     ({"cmd": "true", "chdir": "/etc/passwd"}, "(ENOTDIR)"),
     ({"cmd": "true", "user": "nosuchuser"}, "nosuchuser"),
 ])

@@ -78,7 +78,7 @@ def test_input_environment_umask_and_folder() -> None:
 def test_what_cannot_be_executed_is_refused_by_errno(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "(EACCES)" in refused(namespaces=["pid", "net"], cmd="/etc/passwd")
-    assert "nosuchprogram is not in the host (ENOENT" in refused(namespaces=["net"], cmd="nosuchprogram")
+    assert "nosuchprogram is not on the host (ENOENT" in refused(namespaces=["net"], cmd="nosuchprogram")
 
 
 @pytest.mark.parametrize(("params", "sentence"), [

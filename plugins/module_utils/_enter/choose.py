@@ -91,7 +91,7 @@ def choose(look: Look, containers: Sequence[str], engines: Collection[str], labe
             continue
         if not one.namespaces:
             choice.targets.append(Chosen(one.name, refusal=(
-                "The namespaces of %s (pid %d) cannot be read: that takes the rights of its user, or root's."
+                "The namespaces of %s (pid %d) cannot be read: run the task as root (become), or as its user."
                 % (one.name, one.pid))))
             continue
         try:

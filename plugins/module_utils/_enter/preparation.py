@@ -151,8 +151,9 @@ class Preparation:
         """The container's files for names, of which the command sees no more than these."""
         target = self._target
         if "mnt" in target.types or "net" not in target.types:
-            raise Refused("container_dns is for a command that joins net and keeps the host's mounts; %s joins %s." % (
-                target.name, ", ".join(target.types)))
+            raise Refused("container_dns is for a command that joins net and keeps the host's mounts, and this one"
+                          " joins %s of %s: leave it out, or write namespaces: [net]." % (
+                              ", ".join(target.types), target.name))
         own = Proc().namespaces("self")[0]
         kinds = tuple(
             kind for at, kind in ((0, "mnt"), (5, "user")) if target.namespaces.get(kind) not in (None, own[at])

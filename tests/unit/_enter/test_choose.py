@@ -381,5 +381,5 @@ def test_one_whose_namespaces_cannot_be_read_is_a_failed_target_and_not_left_out
     unread.namespaces = {}
     choice = chosen(["all"], fleet=[*FLEET, unread])
     assert refusals(choice) == {
-        "hidden": "The namespaces of hidden (pid 9) cannot be read: that takes the rights of its user, or root's."}
+        "hidden": "The namespaces of hidden (pid 9) cannot be read: run the task as root (become), or as its user."}
     assert "hidden" not in left_out(choice)
