@@ -3,10 +3,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._enter.options import command_options
+from .._enter.options import command_options, target_options
 from .._model.inventory import TYPES
 from .wanted import PROPAGATIONS
 
+# Each names what exists, for ns_persist; at most one of them is given.
+EXISTING = ("container", "pid", "netns", "path", "ref")
 # Of what enters: new namespaces belong to nobody, and all that is in them is new.
 _NOT_FOR_NEW = ("container_dns", "read_only", "track", "privileges", "trusted")
 
@@ -43,4 +45,20 @@ def unshare_options() -> dict[str, dict[str, Any]]:
         "detach": {"type": "bool", "default": False},
         "log": {"type": "path"},
         **command,
+    }
+
+
+def persist_options() -> dict[str, dict[str, Any]]:
+    """What ns_persist keeps, and under which name."""
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "namespaces": {
+            "type": "list", "elements": "str", "choices": list(TYPES), "default": ["net"], "aliases": ["types"],
+        },
+        "directory": {"type": "path"},
+        "force": {"type": "bool", "default": False},
+        **{name: spec for name, spec in target_options().items() if name in (*EXISTING, "start_time")},
+        **new_options(),
+        "nsid": {"type": "int"},
     }

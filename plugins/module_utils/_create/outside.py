@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import List, Tuple
 
 from .._kernel import cgroups
@@ -61,14 +62,18 @@ class Outside:
             _remove(folder)
 
 
-def remove(name: str) -> None:
-    """The same for those of an earlier run."""
+def remove(name: str, patience: float = 0.0) -> None:
+    """The same for those of an earlier run. C(patience): seconds until who has just ended has left it."""
     try:
         places = _places()
     except OSError:
         return
+    until = time.monotonic() + patience
     for place, dummy in places:
         _remove("%s/%s" % (place, name))
+        while os.path.isdir("%s/%s" % (place, name)) and time.monotonic() < until:
+            time.sleep(0.002)
+            _remove("%s/%s" % (place, name))
 
 
 def _places() -> List[Tuple[str, bool]]:

@@ -61,11 +61,13 @@ class Preparation:
         target, command = self._target, self._command
         mode = command.privileges
         if mode == "auto":
-            mode = "target" if "mnt" in target.types else "host"
+            # What was made for a unit is a view of the host's own files.
+            alone = target.pid is None and "mnt" in target.made
+            mode = "target" if "mnt" in target.types and not alone else "host"
         if mode == "target" and target.pid is None:
             raise Refused("%s has no process whose rights the command could have: write privileges: host, which gives"
                           " it the module's own, or join without mnt." % target.name)
-        if mode == "host" and "mnt" in target.types:
+        if mode == "host" and "mnt" in target.types and "mnt" not in target.made:
             self.warnings.append("privileges: host gives %s, whose files are executed, the rights of this module"
                                  % target.name)
         joins_user = "user" in target.types

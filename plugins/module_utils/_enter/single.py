@@ -4,12 +4,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Any, Collection, Mapping
+from typing import Any, Callable, Collection, Mapping
 
 from .._kernel import nsfs
 from .._kernel.libc import KernelLacks
 from .._model.entry import Refused, Target
 from .._model.inventory import TYPES
+from . import unit_record
 from .admission import Wanted, types_to_join
 from .containers import Look
 from .target import why
@@ -118,21 +119,21 @@ def _kind_of(mode: int) -> str:
     return next((name for test, name in kinds if test(mode)), "a device")
 
 
-def _pin(folder: str, name: str, look: Look) -> str:
-    """The path of a pin: where process 1 sees it, if we are in another mount namespace and do not see it."""
-    path = "%s/%s" % (folder, name)
-    if look.own.get("mnt") != look.host.get("mnt"):
-        elsewhere = "/proc/1/root" + path
-        if not _is_pinned(path) and _is_pinned(elsewhere):
-            return elsewhere
-    return path
-
-
 def _is_pinned(path: str) -> bool:
     try:
         return os.stat(path).st_dev == os.stat("/proc/self/ns/mnt").st_dev
     except OSError:
         return False
+
+
+def _pin(folder: str, name: str, look: Look, is_there: Callable[[str], bool] = _is_pinned) -> str:
+    """The path of a pin: where process 1 sees it, if we are in another mount namespace and do not see it."""
+    path = "%s/%s" % (folder, name)
+    if look.own.get("mnt") != look.host.get("mnt"):
+        elsewhere = "/proc/1/root" + path
+        if not is_there(path) and is_there(elsewhere):
+            return elsewhere
+    return path
 
 
 def _unit(target: Target, name: str, look: Look) -> None:
@@ -146,8 +147,18 @@ def _unit(target: Target, name: str, look: Look) -> None:
     path = _pin(NETNS, name, look)
     if "net" not in target.descriptors and os.path.lexists(path):
         _keep(target, _open_file(path, name, "net"))
+    _recorded(target, os.path.dirname(_pin(folder, unit_record.FILE, look, os.path.exists)))
     if not target.descriptors:
         raise Refused("%s cannot be entered: neither %s/TYPE nor %s is there (ENOENT)." % (name, folder, path))
+
+
+def _recorded(target: Target, folder: str) -> None:
+    """What ns_persist has written down about a unit."""
+    record = unit_record.load(folder)
+    target.made = record.made
+    if record.pid_namespace == target.namespaces.get("pid", "") and record.init_lives():
+        # Not by a pidfd: types that were added later are not its own.
+        target.pid, target.start_time = record.init, record.start_time
 
 
 def _by_ref(target: Target, ref: str, look: Look, types: Wanted, until: float) -> None:

@@ -22,6 +22,8 @@ def refuse_tracers(target: Target, permitted: int) -> None:
     own = proc.namespaces("self")[0]
     below: dict[str | None, bool] = {name: True, own[PID]: False}
     for pid in proc.pids():
+        if target.made and pid == target.pid:
+            continue  # process 1 of a unit of ns_persist, which only sleeps
         try:
             names = proc.namespaces(pid)[0]
             space = names[PID]

@@ -29,8 +29,8 @@ _CALLS = """
 read 0 63  write 1 64  close 3 57  rt_sigaction 13 134  rt_sigprocmask 14 135  ioctl 16 29  socket 41 198
 clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166  setsid 112 157  setgroups 116 159
 setresuid 117 147  setresgid 119 149  rt_sigtimedwait 128 137  chroot 161 51  sethostname 170 161
-setdomainname 171 162  keyctl 250 219  openat 257 56  mkdirat 258 34  mknodat 259 33  symlinkat 266 36  dup3 292 24
-prlimit64 302 261  execveat 322 281
+setdomainname 171 162  keyctl 250 219  openat 257 56  mkdirat 258 34  mknodat 259 33  symlinkat 266 36  ppoll 271 73
+dup3 292 24  prlimit64 302 261  execveat 322 281
 """
 _HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unused
 _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
@@ -231,6 +231,36 @@ class Executor:
             raise
         finally:
             self._line.close()
+
+    def fork(self) -> int:
+        """Go on as a new process, a child of ours too, which is where the old one's children are to be; its pid.
+
+        Raises OSError when there can be none (ENOMEM: its pid namespace has ended); then the process is as it was.
+        """
+        forking = step("clone", CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)._replace(forks=True)
+        message = _message([forking, step("end")])
+        self._send(message)
+        results = [int(_STEP.unpack_from(self._reply(message), _HEAD.size)[0])]
+        if results[0] < 0:
+            raise failure("clone", -results[0])
+        # Both answer, each with one write; the child's result is 0.
+        results.append(int(_STEP.unpack_from(self._reply(message), _HEAD.size)[0]))
+        # Before anything else is sent: both would read it.
+        reap(self.pid)
+        self.pid = max(results)
+        return self.pid
+
+    def settle(self, *steps: Step) -> None:
+        """Its last orders: these calls; then it closes all that it has open and sleeps, for ever and without us.
+
+        As the init of a pid namespace it needs nothing more. What is not said to go on after errors ends it.
+        """
+        self.close_descriptors()
+        closing = [step("close", descriptor, go_on=True) for descriptor in range(FIRST)]
+        # No time, no descriptors; the kernel begins it anew after SIGSTOP and SIGCONT.
+        self._send(_message([*steps, *closing, step("ppoll", None, 0, None, None, 0)]))
+        self._line.close()
+        self.pid = 0
 
     def close(self, seconds: float = 0.1) -> None:
         """End the process, where it has executed nothing, and wait so long for its end."""

@@ -32,7 +32,8 @@ class Target:
     root directory; None where there is no process. C(namespaces): what it is in, by type, as C(net:[4026532184]).
     C(types): those to join, in the order of TYPES; C(descriptors): one open nsfs descriptor for each of them.
     C(netns): its name under /run/netns where that was the selector. C(chroot): the path of C(root), where it is to be
-    the root directory without any mounts being joined.
+    the root directory without any mounts being joined. C(made): of a unit of ns_persist the types that were made for
+    it; then C(pid) is the process 1 that it was given.
     """
 
     name: str
@@ -46,4 +47,5 @@ class Target:
     descriptors: dict[str, int] = field(default_factory=dict)
     netns: str | None = None
     chroot: str | None = None
+    made: List[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)

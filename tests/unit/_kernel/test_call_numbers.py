@@ -16,7 +16,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import execu
 X86_64 = """
 125 capget 126 capset 155 pivot_root 157 prctl 165 mount 166 umount2 245 mq_getsetattr 272 unshare
 298 perf_event_open 300 fanotify_init 301 fanotify_mark 303 name_to_handle_at 304 open_by_handle_at 308 setns 312 kcmp
-317 seccomp 319 memfd_create
+316 renameat2 317 seccomp 319 memfd_create
 424 pidfd_send_signal 428 open_tree 429 move_mount 430 fsopen 431 fsconfig 432 fsmount 434 pidfd_open 435 clone3
 436 close_range 437 openat2 438 pidfd_getfd 442 mount_setattr 444 landlock_create_ruleset 445 landlock_add_rule
 446 landlock_restrict_self 457 statmount 458 listmount 470 listns
@@ -26,7 +26,7 @@ X86_64 = """
 # scripts/syscall.tbl, Linux 6.19, for listns.
 AARCH64 = """
 39 umount2 40 mount 41 pivot_root 90 capget 91 capset 97 unshare 167 prctl 185 mq_getsetattr 241 perf_event_open
-262 fanotify_init 263 fanotify_mark 264 name_to_handle_at 265 open_by_handle_at 268 setns 272 kcmp 277 seccomp
+262 fanotify_init 263 fanotify_mark 264 name_to_handle_at 265 open_by_handle_at 268 setns 272 kcmp 276 renameat2 277 seccomp
 279 memfd_create 424 pidfd_send_signal
 428 open_tree 429 move_mount 430 fsopen 431 fsconfig 432 fsmount 434 pidfd_open 435 clone3 436 close_range
 437 openat2 438 pidfd_getfd 442 mount_setattr 444 landlock_create_ruleset 445 landlock_add_rule
@@ -47,12 +47,14 @@ def test_numbers_are_the_machine_s(machine: str, table: str, monkeypatch: pytest
 
 # <asm/unistd_64.h> and <asm-generic/unistd.h> of Linux 6.1.
 TOLD_X86_64 = """
-0 read 1 write 3 close 13 rt_sigaction 14 rt_sigprocmask 56 clone 59 execve 72 fcntl 80 chdir 81 fchdir 95 umask
+0 read 1 write 3 close 13 rt_sigaction 14 rt_sigprocmask 16 ioctl 41 socket 56 clone 59 execve 72 fcntl 80 chdir
+81 fchdir 95 umask 170 sethostname 171 setdomainname 271 ppoll
 112 setsid 116 setgroups 117 setresuid 119 setresgid 128 rt_sigtimedwait 161 chroot 250 keyctl 257 openat 258 mkdirat
 259 mknodat 266 symlinkat 292 dup3 302 prlimit64 322 execveat
 """
 TOLD_AARCH64 = """
-24 dup3 25 fcntl 33 mknodat 34 mkdirat 36 symlinkat 49 chdir 50 fchdir 51 chroot 56 openat 57 close 63 read 64 write
+24 dup3 25 fcntl 29 ioctl 33 mknodat 34 mkdirat 36 symlinkat 49 chdir 50 fchdir 51 chroot 56 openat 57 close 63 read 64 write
+73 ppoll 161 sethostname 162 setdomainname 198 socket
 134 rt_sigaction 135 rt_sigprocmask 137 rt_sigtimedwait 147 setresuid 149 setresgid 157 setsid 159 setgroups 166 umask
 219 keyctl 220 clone 221 execve 261 prlimit64 281 execveat
 """

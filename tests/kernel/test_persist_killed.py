@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the nsfleet.linux authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ns_persist killed at each system call that changes something: what is listed can be entered, and the next run ends
+where the first one was to end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
+from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
+    NETNS,
+    UNITS,
+    consistent,
+    inits,
+    ip,
+    listed,
+    persist,
+    run_alone,
+    traced,
+    units,
+    until,
+)
+
+# A process dies before the call is made, that is after all that came before it.
+CALLS = [
+    "mount", "umount2", "pivot_root", "symlink", "unlink", "rename", "renameat2", "mkdir", "rmdir", "unshare", "setns",
+    "clone", "clone3", "vfork", "sendto", "sethostname", "kill", "pidfd_send_signal", "flock",
+]
+BOX = ["user", "mnt", "uts", "pid", "net"]
+
+
+class Case(NamedTuple):
+    """C(before) is made, and then the run with C(given) is killed."""
+
+    before: Callable[[], Any]
+    given: dict[str, Any]
+
+
+def nothing() -> None:
+    """Not even folders."""
+
+
+def stale() -> None:
+    persist(name="other")
+    Path(f"{NETNS}/blue").touch()
+    until(lambda: os.stat(f"{NETNS}/blue").st_ctime + 2.05 < __import__("time").time())
+
+
+def half() -> None:
+    persist(name="box", namespaces=BOX)
+    for kind in ("uts", "mnt"):
+        subprocess.run(["umount", "--lazy", f"{UNITS}/box/{kind}"], check=True)
+    until(inits)
+    os.kill(inits()[0], 9)
+    until(lambda: os.stat(f"{UNITS}/box/mnt").st_ctime + 2.05 < __import__("time").time())
+
+
+CASES = {
+    "a network": Case(nothing, {"name": "blue", "loopback": True, "nsid": 3}),
+    "a network that is stale": Case(stale, {"name": "blue"}),
+    "a network that is different": Case(
+        lambda: persist(name="blue", nsid=3), {"name": "blue", "nsid": 4, "force": True}),
+    "no network": Case(lambda: persist(name="blue"), {"name": "blue", "state": "absent"}),
+    "no network of ip netns": Case(lambda: ip("netns", "add", "blue"), {"name": "blue", "state": "absent"}),
+    "a unit": Case(nothing, {"name": "box", "namespaces": BOX, "hostname": "box"}),
+    "a unit of which half is stale": Case(half, {"name": "box", "namespaces": BOX, "hostname": "box"}),
+    "a unit that is different": Case(
+        lambda: persist(name="box", namespaces=BOX), {"name": "box", "namespaces": BOX[1:], "force": True}),
+    "no unit": Case(lambda: persist(name="box", namespaces=BOX), {"name": "box", "state": "absent"}),
+}
+
+
+def places(case: Case) -> list[tuple[str, int]]:
+    """Each call, and how many times one process makes it at most."""
+
+    def run() -> str:
+        case.before()
+        result = traced(["-e", "trace=" + ",".join(CALLS), "-o", "/run/trace"], **case.given)
+        assert result is not None and not result.get("failed"), result
+        return Path("/run/trace").read_text()
+
+    counts: Counter[tuple[str, str]] = Counter(re.findall(r"^(\d+) +(\w+)\(", run_alone(run), re.MULTILINE))
+    most: dict[str, int] = {}
+    for (dummy, call), count in counts.items():
+        most[call] = max(count, most.get(call, 0))
+    return [(call, at) for call in CALLS for at in range(1, most.get(call, 0) + 1)]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_a_run_that_is_killed(case: Case) -> None:
+    found = places(case)
+    assert len(found) > 5
+    for call, at in found:
+        run_alone(lambda call=call, at=at: killed(case, call, at))
+
+
+def killed(case: Case, call: str, at: int) -> None:
+    case.before()
+    cgroups = folders()
+    where = f"killed at {call} {at}"
+    traced(["-qq", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={at}", "-o", "/dev/null"],
+           **case.given)
+    try:
+        until(lambda: no_run_is_left())
+        consistent(hidden=True)
+        result = persist(**case.given)
+        assert not result.get("failed"), result
+        consistent()
+        again = persist(**{**case.given, "force": False})
+        assert not again.get("failed") and not again["changed"], again
+        if case.given.get("state") != "absent":
+            assert again["namespaces"] == result["namespaces"]
+            until(lambda: len(inits()) == ("pid" in result["namespaces"]))
+        name = case.given["name"]
+        last = persist(name=name, state="absent")
+        assert not last.get("failed"), last
+        consistent()
+        assert name not in listed() + units() and name.encode() not in Path("/proc/self/mountinfo").read_bytes()
+        until(lambda: not inits())
+        until(lambda: folders() <= cgroups)
+    except BaseException as error:
+        raise AssertionError(where) from error
+
+
+def no_run_is_left() -> bool:
+    """Who was started by the killed one ends by itself."""
+    from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
+
+    return not [pid for pid in Proc().pids() if runs(Proc().path(pid, "cmdline"))]
+
+
+def runs(path: str) -> bool:
+    try:
+        return b"persist_lab import main" in Path(path).read_bytes()
+    except OSError:
+        return False
+
+
+def folders() -> set[str]:
+    """The cgroups of units, of all runs on this machine."""
+    found = set()
+    for place, dummy in outside._places():
+        if os.path.isdir(place):
+            found |= {f"{place}/{name}" for name in os.listdir(place) if name.startswith(("box-", "blue-"))}
+    return found
