@@ -38,7 +38,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
             kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
             kept |= {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_HOME": str(home), "ANSIBLE_NOCOLOR": "1",
                      "ANSIBLE_INVENTORY": str(CHECKOUT / "inventory/local.ini")}
-            return subprocess.run(["nsenter", "--target", str(place.pid), "--mount", "--wdns", str(CHECKOUT), *argv],
+            return subprocess.run(["nsenter", "--target", str(place.pid), "--mount", "--wdns=%s" % CHECKOUT, *argv],
                                   env=kept, capture_output=True, text=True, timeout=180, check=False)
 
         yield run
