@@ -15,6 +15,7 @@ from typing import Any, Callable
 import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import causes, id_helpers, wanted
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.entry import Refused
 from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import unprivileged
 from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import refused, said, unshare
@@ -126,6 +127,36 @@ def test_a_helper_that_is_not_there_is_named(
     assert sentence.startswith("newuidmap is needed to map ids that are delegated, and it is not installed: install it")
 
 
+def delegate(folder: Path) -> None:
+    """Delegate ids to nobody, in a mount namespace of its own."""
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    for name in ("subuid", "subgid"):
+        file = folder / name
+        file.write_text("nobody:100000:65536\n")
+        mounts.mount(str(file), "/etc/" + name, None, mounts.MS_BIND)
+
+
+@pytest.mark.usefixtures("other_users")
+@pytest.mark.parametrize(("options", "flags"), [
+    ({"map_root_user": True, "map_users": ["auto"], "map_groups": ["auto"]}, ["--map-root-user", "--map-auto"]),
+    ({"map_users": ["auto"], "map_groups": ["auto"]}, ["--map-auto", "--setuid", "0", "--setgid", "0"]),
+])
+def test_delegated_ids_are_mapped_as_by_unshare(
+    options: dict[str, Any], flags: list[str], host_root: bool, in_child: Callable[..., Any], tmp_path: Path
+) -> None:
+    def run() -> tuple[str, str]:
+        delegate(tmp_path)
+        look = ["sh", "-c", MAPS]
+
+        def both() -> tuple[str, str]:
+            return said(namespaces=["user"], argv=look, **options), unshare("--user", *flags, *look)
+
+        return unprivileged(both, host_root)()
+
+    ours, theirs = in_child(run, namespaces.CLONE_NEWNS)
+    assert ours == theirs and "100000" in ours
+
+
 # --- uts, net, time -------------------------------------------------------------------------------------------------
 
 
@@ -181,15 +212,13 @@ def propagations(shown: str) -> set[str]:
 @pytest.mark.parametrize("how", ["private", "slave", "shared", "unchanged"])
 def test_propagation_is_as_by_unshare(how: str, in_child: Callable[..., Any]) -> None:
     def run() -> tuple[str, str]:
-        from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts
-
         # So that there is a difference to what the machine has.
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SHARED)
         look = "cat /proc/self/mountinfo"
         return (said(namespaces=["mnt"], cmd=look, propagation=how),
                 unshare("--mount", "--propagation", how, *look.split()))
 
-    ours, theirs = in_child(run, 0x20000)
+    ours, theirs = in_child(run, namespaces.CLONE_NEWNS)
     assert propagations(ours) == propagations(theirs)
 
 
