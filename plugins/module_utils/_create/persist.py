@@ -129,7 +129,6 @@ class _Run:
         """Have the folders to ourselves, and ready. Check mode makes none."""
         until = time.monotonic() + _TURN
         units = self._places.units
-        network = self._absent or "net" in self._want.types
         make = not self._check and not self._absent
         if make:
             folders.make_folder(units)
@@ -137,16 +136,15 @@ class _Run:
             self._locks.take(units, until)
             if make:
                 folders.make_units_ready(units)
-        if network:
-            if make:
-                folders.make_folder(NETNS)
-            if os.path.isdir(NETNS):
-                self._locks.take(NETNS, until)
+        if make and "net" in self._want.types:
+            folders.make_folder(NETNS)
+        # Also for others: what killed runs have left may have to do with it.
+        if os.path.isdir(NETNS):
+            self._locks.take(NETNS, until)
         if not self._check:
+            sweep_networks()
             if os.path.isdir(units):
                 sweep(units)
-            if network:
-                sweep_networks()
 
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
