@@ -54,7 +54,9 @@ def _work(params: Mapping[str, Any], check: bool) -> Result:
         run = _Run(params, check, warnings)
         run.do(result)
     except Refused as refusal:
-        result.update(failed=True, msg=str(refusal).rstrip(".") + ".")
+        result.update(failed=True, msg=str(refusal).rstrip(".") + ".", paths={}, namespaces={})
+        if not result["changed"]:
+            result.update(repaired=[], diff={"before": "", "after": ""})
     finally:
         if run is not None:
             run.close()
@@ -127,7 +129,6 @@ class _Run:
         """Have the folders to ourselves, and ready. Check mode makes none."""
         until = time.monotonic() + _TURN
         units = self._places.units
-        network = self._absent or "net" in self._want.types
         make = not self._check and not self._absent
         if make:
             folders.make_folder(units)
@@ -135,21 +136,20 @@ class _Run:
             self._locks.take(units, until)
             if make:
                 folders.make_units_ready(units)
-        if network:
-            if make:
-                folders.make_folder(NETNS)
-            if os.path.isdir(NETNS):
-                self._locks.take(NETNS, until)
+        if make and "net" in self._want.types:
+            folders.make_folder(NETNS)
+        # Also for others: what killed runs have left may have to do with it.
+        if os.path.isdir(NETNS):
+            self._locks.take(NETNS, until)
         if not self._check:
+            sweep_networks()
             if os.path.isdir(units):
                 sweep(units)
-            if network:
-                sweep_networks()
 
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
         result.update(changed=forgetter.changed, diff=forgetter.difference())
-        if not self._check:
+        if not self._check and forgetter.changed:
             forgetter.run()
 
     def _keep(self, kept: Kept, result: Result) -> None:
@@ -164,10 +164,13 @@ class _Run:
         result.update(changed=found.changed, repaired=found.repaired)
         if found.changed and not self._check:
             keeper = Keeper(kept, want, found, self._target.descriptors if self._target is not None else {})
+            result["changed"] = False
             try:
                 keeper.run()
             finally:
                 self._warnings += keeper.warnings
+                result["changed"] = keeper.touched
+            result["changed"] = True
             refs = keeper.refs
         result["namespaces"] = {kind: refs[kind] for kind in want.types if kind in refs}
         result["diff"] = difference(kept, want, found, refs)
