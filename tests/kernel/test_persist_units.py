@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nsfleet.linux.plugins.module_utils._create import inhabitants
 from ansible_collections.nsfleet.linux.plugins.module_utils._create.inside import maps_of, offsets_of
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import load
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, nsfs
@@ -370,18 +371,25 @@ def test_the_namespaces_of_a_process_are_kept_when_it_has_ended() -> None:
 
 
 @alone
-def test_the_init_of_somebody_else_is_never_ended() -> None:
+def test_the_init_of_somebody_else_is_never_ended_and_nothing_of_ours_goes_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def entered(descriptor: int) -> bool:
+        raise AssertionError("a process went in there")
+
     with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as process:
         try:
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
             until(lambda: children.read_text())
             pid = int(children.read_text())
             until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+            monkeypatch.setattr(inhabitants, "pid_namespace_has_ended", entered)
             kept(name="box", namespaces=["pid"], pid=pid)
             kept(name="box", namespaces=["pid"], force=True)
             kept(name="box", state="absent", force=True)
             assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n" and process.poll() is None
             kept(name="box", namespaces=["pid"], pid=pid)
+            monkeypatch.undo()
             os.kill(pid, 9)
             process.wait()
             result = kept(name="box", namespaces=["pid"])
