@@ -22,6 +22,7 @@ from .kept import Kept, Places, checked_name, look, look_closer
 from .leftovers import sweep, sweep_networks
 from .mount_table import rows
 from .options import EXISTING, new_options
+from .outside import sweep as sweep_cgroups
 from .pins import LEFT
 from .plan import Want, difference, plan
 from .standing import stand
@@ -155,8 +156,10 @@ class _Run:
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
         result.update(changed=forgetter.changed, diff=forgetter.difference())
-        if not self._check and forgetter.changed:
-            forgetter.run()
+        if not self._check:
+            if forgetter.changed:
+                forgetter.run()
+            sweep_cgroups()
 
     def _keep(self, kept: Kept, result: Result) -> None:
         want, places = self._want, self._places
