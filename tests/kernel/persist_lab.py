@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -313,8 +314,9 @@ def traced(strace: Sequence[str], **given: Any) -> dict[str, Any] | None:
             ["strace", "-f", "-D", "--seccomp-bpf", *strace, sys.executable, "-c", program], check=False, stdout=said,
             stderr=subprocess.DEVNULL, input=json.dumps(given).encode(), timeout=SECONDS)
     for pid in Proc().pids():
-        if Proc().stat(pid).comm == "strace":
-            os.kill(pid, signal.SIGKILL)
+        with suppress(OSError):
+            if Proc().stat(pid).comm == "strace":
+                os.kill(pid, signal.SIGKILL)
     try:
         found: dict[str, Any] = json.loads(Path("/run/said").read_bytes())
     except ValueError:

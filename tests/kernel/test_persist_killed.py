@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from collections import Counter
@@ -40,10 +41,12 @@ from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
 
 # A process dies before the call is made, that is after all that came before it.
 CALLS = [
-    "mount", "umount2", "pivot_root", "symlink", "unlink", "rename", "renameat2", "mkdir", "rmdir", "unshare", "setns",
-    "clone", "clone3", "vfork", "sendto", "sethostname", "kill", "pidfd_send_signal", "flock",
+    "mount", "umount2", "pivot_root", "symlink", "unlink", "rename", "renameat2", "mkdir", "rmdir", "unshare", "clone",
+    "sendto", "sethostname", "pidfd_send_signal",
 ]
-BOX = ["user", "mnt", "uts", "pid", "net"]
+TYPES = ["user", "mnt", "uts", "pid", "net"]
+# Cgroups are those of the machine, where the same test may run twice.
+BOX = "box" + secrets.token_hex(3)
 
 
 class Case(NamedTuple):
@@ -63,11 +66,12 @@ def stale() -> None:
 
 
 def half() -> None:
-    persist(name="box", namespaces=BOX)
+    persist(name=BOX, namespaces=TYPES)
     for kind in ("uts", "mnt"):
-        subprocess.run(["umount", "--lazy", f"{UNITS}/box/{kind}"], check=True)
+        subprocess.run(["umount", "--lazy", f"{UNITS}/{BOX}/{kind}"], check=True)
     until(inits)
     os.kill(inits()[0], 9)
+    until(lambda: not can_be_entered(f"{UNITS}/{BOX}/pid", "pid"))
 
 
 CASES = {
@@ -77,11 +81,11 @@ CASES = {
         lambda: persist(name="blue", nsid=3), {"name": "blue", "nsid": 4, "force": True}),
     "no network": Case(lambda: persist(name="blue"), {"name": "blue", "state": "absent"}),
     "no network of ip netns": Case(lambda: ip("netns", "add", "blue"), {"name": "blue", "state": "absent"}),
-    "a unit": Case(nothing, {"name": "box", "namespaces": BOX, "hostname": "box"}),
-    "a unit of which half is stale": Case(half, {"name": "box", "namespaces": BOX, "hostname": "box"}),
+    "a unit": Case(nothing, {"name": BOX, "namespaces": TYPES, "hostname": "box"}),
+    "a unit of which half is stale": Case(half, {"name": BOX, "namespaces": TYPES, "hostname": "box"}),
     "a unit that is different": Case(
-        lambda: persist(name="box", namespaces=BOX), {"name": "box", "namespaces": BOX[1:], "force": True}),
-    "no unit": Case(lambda: persist(name="box", namespaces=BOX), {"name": "box", "state": "absent"}),
+        lambda: persist(name=BOX, namespaces=TYPES), {"name": BOX, "namespaces": TYPES[1:], "force": True}),
+    "no unit": Case(lambda: persist(name=BOX, namespaces=TYPES), {"name": BOX, "state": "absent"}),
 }
 
 
@@ -159,5 +163,5 @@ def folders() -> set[str]:
     found = set()
     for place, dummy in outside._places():
         if os.path.isdir(place):
-            found |= {f"{place}/{name}" for name in os.listdir(place) if name.startswith(("box-", "blue-"))}
+            found |= {f"{place}/{name}" for name in os.listdir(place) if name.startswith(BOX + "-")}
     return found

@@ -15,7 +15,7 @@ from .._model.entry import Refused
 from . import bare, elsewhere, mount_table
 
 _YOUNG = 2.0     # seconds in which ip-netns(8) may still mount something on the file that it has made
-_LEFT = "left by a run that was killed"
+LEFT = "a link to where it is mounted, left by a run that was killed"
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Pin:
     descriptor: int | None = None
     mounts: int = 0
     dead: bool = False
+    finished: bool = False  # by this run, which had to clear up first
 
     @property
     def lives(self) -> bool:
@@ -44,7 +45,7 @@ class Pin:
     @property
     def right(self) -> bool:
         """Whether there is nothing to mend."""
-        return self.state == "namespace" and not self.fault
+        return self.state == "namespace" and (self.finished or not self.fault)
 
     def close(self) -> None:
         """Let go of it."""
@@ -101,7 +102,7 @@ def _look(path: str, kind: str, table: Sequence[mount_table.Row]) -> Pin:
                 if os.stat(path).st_dev == _nsfs():
                     pin = _opened(path, kind, path)
                     if pin.state == "namespace":
-                        pin.state, pin.fault = "linked", "a link to where it is mounted, " + _LEFT
+                        pin.state, pin.fault = "linked", LEFT
                     return pin
             except OSError:
                 pass
@@ -156,6 +157,16 @@ def drop(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def drop_unless_needed(path: str, place: str) -> None:
+    """The same, but where the name still is a link to it: then the next run goes on from there. Raises OSError."""
+    try:
+        if os.readlink(place) == path:
+            return
+    except OSError:
+        pass  # EINVAL: the namespace is mounted on it by now
+    drop(path)
 
 
 def publish(pin: Pin, descriptor: int, hidden: str) -> None:
