@@ -23,6 +23,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     NETNS,
     UNITS,
     consistent,
+    gone,
     inits,
     ip,
     listed,
@@ -128,7 +129,8 @@ def killed(case: Case, call: str, at: int) -> None:
         last = persist(name=name, state="absent")
         assert not last.get("failed"), last
         consistent()
-        assert name not in listed() + units() and name.encode() not in Path("/proc/self/mountinfo").read_bytes()
+        gone(name)
+        assert name not in listed() + units()
         until(lambda: not inits())
         until(lambda: folders() <= cgroups)
     except BaseException as error:

@@ -84,7 +84,8 @@ class Preparation:
             if command.user or command.group or (account.uid, account.gid) != (found.uid, found.gid):
                 found = for_user(found, account.uid, account.gid, [*account.groups, *added])
         self._privileges = found
-        source = command.environment_source(target.types)
+        # The mounts of a unit that were made for it are the host's, and so is what fits them.
+        source = command.environment_source([kind for kind in target.types if kind != "mnt" or kind not in target.made])
         if source == "target" and "mnt" not in target.types and not command.trusted:
             # The container says what is in there: PATH or LD_PRELOAD may name a file of its own, in a volume say.
             raise Refused("The environment of %s (environment_from: target) is refused without mnt: its variables could"
