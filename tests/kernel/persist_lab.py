@@ -192,7 +192,7 @@ def name_at(path: str) -> str:
 
 def enter(path: str, kind: str, *program: str) -> str:
     """What a program says that nsenter(1) starts in there."""
-    flags = [f"--{ {'mnt': 'mount'}.get(kind, kind) }={path}"]
+    flags = [f"--{ {'mnt': 'mount'}.get(kind, kind) }={path}", *(["--preserve-credentials"] if kind == "user" else [])]
     done = subprocess.run(["nsenter", *flags, *(program or ("true",))], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (path, done.stderr)
     return done.stdout

@@ -152,11 +152,12 @@ def test_force_makes_it_anew_and_ends_the_old_one() -> None:
 def test_one_that_has_ended_is_given_anew_and_the_rest_stays() -> None:
     before = kept(name="box", namespaces=["pid", "uts", "mnt"])["namespaces"]
     until(inits)
-    first = init()
-    os.kill(first, signal.SIGKILL)
+    held = os.open(f"{BOX}/pid", os.O_RDONLY)  # or the new one may get its inode
+    os.kill(init(), signal.SIGKILL)
     until(lambda: not inits())
     result = kept(name="box", namespaces=["pid", "uts", "mnt"])
     assert result["repaired"] == [f"{BOX}/pid was a pid namespace whose process 1 has ended"]
+    os.close(held)
     assert [kind for kind in before if before[kind] != result["namespaces"][kind]] == ["pid"]
     command = ["nsenter", f"--pid={BOX}/pid", f"--mount={BOX}/mnt", "cat", "/proc/1/comm"]
     until(lambda: subprocess.run(command, check=True, capture_output=True).stdout == b"nsfleet-init\n")

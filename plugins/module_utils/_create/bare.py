@@ -127,7 +127,11 @@ def _leave_all_but(folder: str) -> None:
         if error.errno != errno.EINVAL:
             raise
         # The root file system is the kernel's first one, which stays: all namespaces that are mounted go.
+        os.chdir("/")
+        umount2(folder, MNT_DETACH)
         _unmount_namespaces()
+        mount(folder, folder, None, MS_BIND)
+        os.chdir(folder)
 
 
 def _unmount_namespaces() -> None:

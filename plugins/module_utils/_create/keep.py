@@ -30,12 +30,14 @@ _RENAME_EXCHANGE = 2
 class Keeper:
     """One run that makes what is wanted. C(source): descriptors of what is pinned instead, by type.
 
-    C(refs): what the namespaces are called then, C(warnings): sentences. Close it; nothing of it is lost by that.
+    C(refs): what the namespaces are called then, C(warnings): sentences; C(touched): whether anything that others see
+    has been changed, also where it failed.
     """
 
     def __init__(self, kept: Kept, want: Want, plan: Plan, source: Mapping[str, int]) -> None:
         self.warnings: List[str] = []
         self.refs: Dict[str, str] = {}
+        self.touched = False
         self._kept = kept
         self._want = want
         self._plan = plan
@@ -53,6 +55,7 @@ class Keeper:
         plan = self._plan
         try:
             if "net" in self._want.types and (plan.network or self._kept.fault):
+                self.touched = self._kept.fault is not None
                 folders.make_networks_ready()
             if plan.make and not self._source:
                 self._workshop = Workshop(self._places.name, plan.make, self._want.new, self._living)
@@ -85,6 +88,7 @@ class Keeper:
         try:
             os.mkdir(folder, 0o755)
             self._fill({kind: "%s/%s" % (folder, kind) for kind in self._want.types}, folder)
+            self.touched = True
             if self._kept.folder:
                 _exchange(folder, places)
             else:
@@ -109,6 +113,7 @@ class Keeper:
         if kinds:
             try:
                 self._fill({kind: places.hidden(kind) for kind in kinds}, places.folder)
+                self.touched = True
                 for kind in kinds:
                     pin = self._kept.pins.get(kind) or pins.Pin(places.of(kind), kind, "missing")
                     pins.publish(pin, self._all()[kind], places.hidden(kind))
@@ -116,6 +121,7 @@ class Keeper:
                 for kind in kinds:
                     pins.drop(places.hidden(kind))
         for kind in plan.clear:
+            self.touched = True
             bare.remove(places.of(kind))
 
     def _fill(self, where: Mapping[str, str], folder: str) -> None:
@@ -165,6 +171,7 @@ class Keeper:
             return
         places = self._places
         hidden = places.of("net") if self._plan.unit else places.hidden()
+        self.touched = True
         try:
             pins.publish(self._kept.network, self._all()["net"], hidden)
         finally:
@@ -185,6 +192,7 @@ class Keeper:
 
     def _set(self, late: bool) -> None:
         if self._plan.settings:
+            self.touched = True
             set_inside(self._living, self._plan.settings)
         if late and self._plan.nsid is not None:
             _set_nsid_late(self._all()["net"], self._plan.nsid, self._kept)

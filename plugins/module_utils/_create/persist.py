@@ -54,7 +54,9 @@ def _work(params: Mapping[str, Any], check: bool) -> Result:
         run = _Run(params, check, warnings)
         run.do(result)
     except Refused as refusal:
-        result.update(failed=True, msg=str(refusal).rstrip(".") + ".")
+        result.update(failed=True, msg=str(refusal).rstrip(".") + ".", paths={}, namespaces={})
+        if not result["changed"]:
+            result.update(repaired=[], diff={"before": "", "after": ""})
     finally:
         if run is not None:
             run.close()
@@ -149,7 +151,7 @@ class _Run:
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
         result.update(changed=forgetter.changed, diff=forgetter.difference())
-        if not self._check:
+        if not self._check and forgetter.changed:
             forgetter.run()
 
     def _keep(self, kept: Kept, result: Result) -> None:
@@ -164,10 +166,13 @@ class _Run:
         result.update(changed=found.changed, repaired=found.repaired)
         if found.changed and not self._check:
             keeper = Keeper(kept, want, found, self._target.descriptors if self._target is not None else {})
+            result["changed"] = False
             try:
                 keeper.run()
             finally:
                 self._warnings += keeper.warnings
+                result["changed"] = keeper.touched
+            result["changed"] = True
             refs = keeper.refs
         result["namespaces"] = {kind: refs[kind] for kind in want.types if kind in refs}
         result["diff"] = difference(kept, want, found, refs)

@@ -7,8 +7,10 @@ from typing import List
 from .._enter.containers import Look
 from .._enter.target import why
 from .._kernel.namespaces import CLONE_NEWNS, setns
+from .._kernel.proc import Proc
 
 _PATH = "/proc/1/ns/mnt"
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
 
 def stand(look: Look) -> List[str]:
@@ -16,12 +18,11 @@ def stand(look: Look) -> List[str]:
 
     What was opened before stays what it is; the caller is a process of its own with one thread.
     """
-    own = look.own.get("mnt")
     kept = "so names are kept in the module's own mount namespace, where others may not see them."
     try:
         theirs = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        if own is not None and look.host.get("mnt") == own:
+        if _is_where_the_kernel_is(look):
             return []
         return ["The mount namespace of process 1 cannot be told (%s), %s" % (why(error), kept)]
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -42,6 +43,16 @@ def stand(look: Look) -> List[str]:
     finally:
         for descriptor in (ours, theirs, root):
             os.close(descriptor)
+
+
+def _is_where_the_kernel_is(look: Look) -> bool:
+    """Whether kthreadd, which is where process 1 was to begin with, is in our own mount namespace."""
+    proc = Proc()
+    try:
+        kernel = bool(proc.stat(2).flags & _PF_KTHREAD)
+        return kernel and os.readlink(proc.path(2, "ns", "mnt")) == look.own.get("mnt")
+    except OSError:
+        return False
 
 
 def _is_our_proc() -> bool:
