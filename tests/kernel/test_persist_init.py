@@ -73,6 +73,14 @@ def test_it_survives_who_made_it_and_signals() -> None:
 
 
 @alone
+def test_a_shutdown_does_not_wait_for_it() -> None:
+    """systemd-shutdown(8) leaves out processes of root whose command line begins so."""
+    kept(name="box", namespaces=["pid"])
+    until(inits)
+    assert Path(f"/proc/{init()}/cmdline").read_bytes().startswith(b"@")
+
+
+@alone
 def test_it_reaps() -> None:
     kept(name="box", namespaces=["pid", "mnt"])
     command = ["nsenter", f"--pid={BOX}/pid", f"--mount={BOX}/mnt", "sh", "-c", "(sleep 0.1 &) ; exit 0"]

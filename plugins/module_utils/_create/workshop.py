@@ -28,6 +28,9 @@ from .outside import Outside
 from .wanted import NewNamespaces
 
 INIT = b"nsfleet-init"  # its comm
+# At shutdown systemd waits 90 s for every process that SIGTERM does not end, but not for those of root that are called
+# so (systemd.io/ROOT_STORAGE_DAEMONS).
+_CALLED = b"@" + INIT
 _SECONDS = 30.0
 _SAFE = re.compile(r"[A-Za-z0-9][\w.-]{0,100}")
 _PR_SET_NAME = 15
@@ -52,7 +55,7 @@ class Workshop:
         target = _target(unit, living)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            self._executor = Executor((null, null, null), time.monotonic() + _SECONDS, to_join(target))
+            self._executor = Executor((null, null, null), time.monotonic() + _SECONDS, to_join(target), _CALLED)
         finally:
             os.close(null)
         try:

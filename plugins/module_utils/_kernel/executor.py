@@ -101,10 +101,11 @@ class Executor:
     C(descriptors) are others that it needs for its work; the first has the number FIRST there. It has no more, and
     C(close_descriptors) leaves it with its streams. C(pid) is a child of ours: the caller waits for it (or for what it
     forks) and reads its streams. Calls raise OSError as the kernel answered, TimeoutError when there is no answer
-    before C(until), ConnectionError when it has died.
+    before C(until), ConnectionError when it has died. C(called) is its argv[0].
     """
 
-    def __init__(self, streams: Tuple[int, int, int], until: float, descriptors: Sequence[int] = ()) -> None:
+    def __init__(self, streams: Tuple[int, int, int], until: float, descriptors: Sequence[int] = (),
+                 called: bytes = b"nsfleet") -> None:
         self.until = until
         made = image_file()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -112,7 +113,7 @@ class Executor:
         image, *copies = [duplicate(fd, 64) for fd in (made, *streams, theirs.fileno(), *descriptors)]
         try:
             self.pid = os.posix_spawn(
-                "/proc/self/fd/%d" % image, [b"nsfleet"], {},
+                "/proc/self/fd/%d" % image, [called], {},
                 file_actions=[(os.POSIX_SPAWN_DUP2, copy, at) for at, copy in enumerate(copies)],
                 setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
