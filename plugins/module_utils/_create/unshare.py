@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping
 
 from .._enter import many
-from .._enter.command import Command
+from .._enter.command import Command, blank
 from .._enter.execution import execute
 from .._enter.guarded import Guarded
 from .._enter.launch import Plan, Running, with_executor
 from .._enter.preparation import Preparation
 from .._enter.privileges import Privileges, for_user, of_host
 from .._enter.started import Started
-from .._enter.worker import blank, reported, tell_execution
+from .._enter.worker import reported, tell_execution
 from .._kernel.executor import FIRST, Executor
 from .._kernel.init_program import image_file
 from .._model.entry import NotKnown, Refused, Target

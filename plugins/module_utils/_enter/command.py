@@ -108,6 +108,15 @@ class Command:
         return self.environment_from or ("target" if "mnt" in types else "host")
 
 
+def blank(command: Command) -> dict[str, Any]:
+    """All that a result has, before anything is known."""
+    return {
+        "changed": False, "cmd": command.run.shown, "rc": None, "stdout": "", "stderr": "", "msg": "",
+        "target": {"container": None, "id": None, "pid": None, "start_time": None}, "namespaces": {}, "unproven": [],
+        "diff": {"before": "", "after": ""}, "left": [], "truncated": {"stdout": 0, "stderr": 0},
+    }
+
+
 def path(text: str, environment: Mapping[bytes, bytes], homes: Homes) -> str:
     """A path option, expanded as Ansible expands those of its type C(path), but from the command's environment."""
     return expand(text, environment, homes)

@@ -16,7 +16,6 @@ from . import confine, join, surroundings
 from .changed_mounts import MountChanges
 from .output import Streams
 from .privileges import Privileges
-from .read_only import read_only
 from .run import Waiter
 from .started import Started
 from .watch import Watch
@@ -129,6 +128,8 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     kept = "mnt" not in target.types
     missing: list[str] = []
     scratch = lost = None
+    # A cgroup of our own has no limits that could come in the way of joining; that of a container is entered last.
+    entered = started.ours is not None and executor.start_again_in(started.ours)
     confine.before_joining(executor, plan.privileges)
     tasks = _opened(executor, started.tasks())
     join.join(executor, target)
@@ -144,6 +145,8 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
         root = executor.call(
             "openat", AT_FDCWD, os.fsencode(plan.root), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0)
     if plan.looking:
+        from .read_only import read_only
+
         scratch = read_only(executor)
     if plan.root is not None:
         executor.calls(step("fchdir", root), step("chroot", b"."), step("chdir", b"/"))
@@ -153,7 +156,8 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     except OSError as error:
         raise Refused("The command could not be moved to the container's cgroups (%s). Nothing has run." % (
             errno.errorcode.get(error.errno or 0))) from error
-    started.enter(executor.pid, True)
+    if not entered:
+        started.enter(executor.pid, True)
     watch.follow(executor.pid, _cgroup(executor.pid) if started.folder is not None else "")
     executor.until = time.monotonic() + _PROMPT
     executor.close_descriptors()
@@ -168,6 +172,7 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     # mounts it has to mount /proc first, as only who is in there can; who could make use of that is refused before.
     first, before = ([], [*before, *last]) if fork and kept else (last, before)
     environment = [name + b"=" + value for name, value in plan.environment.items()]
+    watch.ready()
     executor.until = time.monotonic() + _PROMPT
     pid = executor.execute(os.fsencode(plan.path), plan.argv, environment, fork, before, first)
     return Running(pid, Waiter(pid), lost, missing)

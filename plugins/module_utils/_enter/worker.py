@@ -5,7 +5,7 @@ from typing import Callable, List
 
 from .._model.entry import NotKnown, Refused, Target
 from .admission import Wanted
-from .command import Command
+from .command import Command, blank
 from .execution import Execution, execute
 from .guarded import Guarded, Result, tell_changes
 from .preparation import Preparation
@@ -50,15 +50,6 @@ def tell(result: Result, target: Target) -> None:
     }
     result["namespaces"] = {kind: target.namespaces[kind] for kind in target.types}
     result["unproven"] = list(target.unproven)
-
-
-def blank(command: Command) -> Result:
-    """All that a result has, before anything is known."""
-    return {
-        "changed": False, "cmd": command.run.shown, "rc": None, "stdout": "", "stderr": "", "msg": "",
-        "target": {"container": None, "id": None, "pid": None, "start_time": None}, "namespaces": {}, "unproven": [],
-        "diff": {"before": "", "after": ""}, "left": [], "truncated": {"stdout": 0, "stderr": 0},
-    }
 
 
 def tell_execution(result: Result, command: Command, found: Execution) -> None:
