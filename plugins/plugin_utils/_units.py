@@ -26,6 +26,13 @@ DIRECTORY = "/run/nsfleet"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
 _PATH = re.compile(r"(/[A-Za-z0-9_.:@+,-]+)+")
 
+# All others are not stopped then, because namespaces end with the machine.
+_SHUTDOWN = """\
+# Process 1 of the pid namespace may not be root's: systemd would wait 90 s for it.
+Conflicts=shutdown.target
+Before=shutdown.target
+"""
+
 Entry = t.Dict[str, t.Any]
 
 
@@ -157,6 +164,7 @@ RequiresMountsFor={" ".join(paths)}
 After=local-fs.target systemd-sysctl.service
 Wants=network-pre.target
 Before=network-pre.target
+{_SHUTDOWN if {"user", "pid"} <= set(entry.get("namespaces", ())) else ""}\
 
 [Service]
 Type=oneshot

@@ -207,7 +207,7 @@ def test_who_lives_in_there_keeps_all_as_it_is_and_is_named(host: Host) -> None:
     "entry, sentence",
     [
         ({"name": "a b"}, "entry 1 has the name 'a b'"),
-        ({"name": "blue", "container": "web"}, "container"),
+        ({"name": "blue", "container": "web"}, "blue has container, which names something that exists now"),
         ({"name": "blue", "hostname": "a"}, "hostname is of uts namespaces"),
     ],
 )

@@ -94,6 +94,14 @@ def test_a_unit_runs_before_networks_and_only_once() -> None:
         assert line in told
 
 
+@pytest.mark.parametrize(
+    "types, stops", [(["net"], False), (["pid"], False), (["user"], False), (["user", "net", "pid"], True)], ids=str
+)
+def test_only_what_a_shutdown_would_wait_for_is_stopped_before(types: list[str], stops: bool) -> None:
+    told = lines(_units.unit_text({"name": "blue", "namespaces": types}, PLACES, "/usr/bin/python3"))
+    assert ("Conflicts=shutdown.target" in told, "Before=shutdown.target" in told) == (stops, stops)
+
+
 def test_a_unit_waits_for_the_file_systems_of_its_files_and_not_for_what_it_mounts() -> None:
     entry = {"name": "blue", "directory": "/srv/kept"}
     assert (
