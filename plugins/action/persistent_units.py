@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import shutil
 import tempfile
 import typing as t
@@ -35,8 +34,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         dummy, options = self.validate_argument_spec(argument_spec=persistent_units_options())
-        folders = [_folder(name, options[name]) for name in _FOLDERS]
         try:
+            folders = [_units.checked_path(name, options[name]) for name in _FOLDERS]
             wanted = _units.checked(options["namespaces"])
         except ValueError as error:
             raise AnsibleActionFail(f"persistent_units: {error}.") from error
@@ -45,8 +44,11 @@ class ActionModule(ActionBase):
         )
         if found.get("failed") or "files" not in found:
             return dict(result, **found)
-        python = options["python"] or found["python"]
         places = Places(*folders)
+        try:
+            python = _units.checked_path("python", options["python"] or found["python"])
+        except ValueError as error:
+            raise AnsibleActionFail(f"persistent_units: {error}.") from error
         host = _Host(wanted, places, found, python)
         if host.foreign:
             raise AnsibleActionFail(
@@ -56,7 +58,7 @@ class ActionModule(ActionBase):
         result.update({key: found[key] for key in _PASSED_ON if key in found})
         result.update(
             changed=False, namespaces=wanted, gone=host.gone(), systemd=found["systemd"], reload=False,
-            command=" ".join([*map(shlex.quote, (python, "-I", places.program)), "present", f"{folders[0]}/*.json"]),
+            command=f"{python} -I {places.program} present {places.configuration}/*.json",
         )  # fmt: skip
         if options["state"] == "written":
             self._write(host, result, task_vars)
@@ -213,13 +215,6 @@ class _Host:
                 yield _Step(places.options(name), "absent", before=_seen(self._files[places.options(name)]))
         if not self._wanted and places.program in self._files:
             yield _Step(places.program, "absent", before=_seen(self._files[places.program]))
-
-
-def _folder(option: str, path: str) -> str:
-    normal = os.path.normpath(path)
-    if not normal.startswith("/") or normal == "/" or any(ord(letter) < 32 for letter in normal):
-        raise AnsibleActionFail(f"persistent_units: {option} must be the absolute path of a folder, not {path!r}.")
-    return normal
 
 
 def _shown(content: bytes, mode: str | None) -> str:

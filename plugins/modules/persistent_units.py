@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The nsfleet.linux authors (@nsfleet)
 description:
-  - Has one unit of systemd for each name of a list. It keeps namespaces as M(nsfleet.linux.ns_persist) does. Units
-    of names that are not in the list are removed.
+  - Has one unit of systemd for each name of a list. It keeps namespaces as M(nsfleet.linux.ns_persist) does.
+    Units of names that are not in the list are removed.
   - The units run one file, which holds the code of M(nsfleet.linux.ns_persist) and needs Python only. It is put
     together on the controller and is the same whenever the collection is.
   - The role P(nsfleet.linux.persistent_namespaces#role) has it, together with M(nsfleet.linux.ns_persist). By itself it

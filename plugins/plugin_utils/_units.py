@@ -24,6 +24,14 @@ MARKER = "# Written by the role nsfleet.linux.persistent_namespaces (Ansible), w
 DIRECTORY = "/run/nsfleet"
 # No quotes, blanks, percent or dollar signs: systemd would take them for its own in the unit.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
+_PATH = re.compile(r"(/[A-Za-z0-9_.:@+,-]+)+")
+
+# All others are not stopped then, because namespaces end with the machine.
+_SHUTDOWN = """\
+# Process 1 of the pid namespace may not be root's: systemd would wait 90 s for it.
+Conflicts=shutdown.target
+Before=shutdown.target
+"""
 
 Entry = t.Dict[str, t.Any]
 
@@ -64,9 +72,20 @@ def is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
+def checked_path(what: str, path: str) -> str:
+    """One that a unit can name. Raises ValueError."""
+    normal = os.path.normpath(path)
+    if not _PATH.fullmatch(normal):
+        raise ValueError(
+            f"{what} is {path!r}, and must be an absolute path of letters, digits and _ . : @ + , - because a unit of"
+            " systemd names it"
+        )
+    return normal
+
+
 def directory_of(entry: t.Mapping[str, t.Any]) -> str:
     """Where ns_persist keeps the units of an entry."""
-    return str(entry.get("directory") or DIRECTORY).rstrip("/")
+    return str(entry.get("directory") or DIRECTORY)
 
 
 def name_of(unit: str) -> str:
@@ -108,6 +127,8 @@ def _checked(entry: t.Mapping[str, t.Any], what: str) -> Entry:
     if answer.error_messages:
         raise ValueError(f"{name}: {'; '.join(answer.error_messages)}")
     options = {key: value for key, value in answer.validated_parameters.items() if key in spec}
+    if options.get("directory") is not None:
+        options["directory"] = checked_path(f"directory of {name}", options["directory"])
     return {key: value for key, value in sorted(options.items()) if value is not None and value is not False}
 
 
@@ -130,7 +151,7 @@ def unit_text(entry: Entry, places: Places, python: str) -> str:
     name = entry["name"]
     # Not the directory itself: it is mounted on itself by what this unit runs.
     paths = (places.program, places.options(name), os.path.dirname(directory_of(entry)))
-    command = f"{_word(python)} -I {_word(places.program)}"
+    command = f"{python} -I {places.program}"
     return f"""\
 {MARKER}
 [Unit]
@@ -138,17 +159,18 @@ Description=Namespaces that are kept as {name}
 Documentation=https://github.com/nsfleet/nsfleet.linux/blob/main/docs/persistent-namespaces.md
 # The defaults would have it start after networks may be set up.
 DefaultDependencies=no
-RequiresMountsFor={" ".join(map(_word, paths))}
+RequiresMountsFor={" ".join(paths)}
 # New networks and user namespaces take defaults and limits from what is set by then.
 After=local-fs.target systemd-sysctl.service
 Wants=network-pre.target
 Before=network-pre.target
+{_SHUTDOWN if {"user", "pid"} <= set(entry.get("namespaces", ())) else ""}\
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={command} present {_word(places.options(name))}
-ExecStop={command} absent {_word(places.options(name))}
+ExecStart={command} present {places.options(name)}
+ExecStop={command} absent {places.options(name)}
 TimeoutStartSec=300
 TimeoutStopSec=300
 UMask=0022
@@ -160,9 +182,3 @@ UMask=0022
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def _word(path: str) -> str:
-    """One word of a line of a unit."""
-    quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{quoted}"' if re.search(r"[^A-Za-z0-9_./:%$=@+,-]", path) else quoted

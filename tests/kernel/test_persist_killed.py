@@ -107,6 +107,7 @@ def places(case: Case) -> list[tuple[str, int]]:
     return [(call, at) for call, at in found if call != "sendto" or at == 1 or at > most[call] - 5]
 
 
+@pytest.mark.once
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_a_run_that_is_killed(case: Case) -> None:
