@@ -169,8 +169,10 @@ class Scout:
         missing = "%s is not in %s (ENOENT%s)" % (name, self._target.name, told)
         found = shutil.which(name, path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", os.defpath))
         if found and os.path.isabs(found):
-            how = "join without mnt to use that one, for example namespaces: [net]" if self._joins else "leave out root"
-            return "%s, but the host has %s: %s" % (missing, found, how)
+            if not self._joins:
+                return "%s, but the host has %s: leave out root to use that one" % (missing, found)
+            return "%s, but the host has %s: join without mnt to use that one, for example namespaces: [net]" % (
+                missing, found)
         return missing + ": give the path of a program that is there"
 
     def _prepare(self) -> Answer:
