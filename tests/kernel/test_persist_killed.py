@@ -102,7 +102,9 @@ def places(case: Case) -> list[tuple[str, int]]:
     most: dict[str, int] = {}
     for (dummy, call), count in counts.items():
         most[call] = max(count, most.get(call, 0))
-    return [(call, at) for call in CALLS for at in range(1, most.get(call, 0) + 1)]
+    found = [(call, at) for call in CALLS for at in range(1, most.get(call, 0) + 1)]
+    # Most of them are orders for a process that ends with the run; the last ones let process 1 go.
+    return [(call, at) for call, at in found if call != "sendto" or at == 1 or at > most[call] - 5]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
