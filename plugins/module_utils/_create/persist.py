@@ -41,15 +41,20 @@ def run_persist(params: Mapping[str, Any], check: bool) -> Result:
     (result,) = many.run([many.Job(lambda: _work(params, check), _SECONDS, _MOST)], 1)
     # Of a process that ended without a word.
     result.pop("unproven", None)
-    return result
+    return {**_nothing(params), **result}
+
+
+def _nothing(params: Mapping[str, Any]) -> Result:
+    """A result that says nothing yet."""
+    return {
+        "name": params.get("name"), "state": params.get("state"), "changed": False, "paths": {}, "namespaces": {},
+        "repaired": [], "diff": {"before": "", "after": ""},
+    }
 
 
 def _work(params: Mapping[str, Any], check: bool) -> Result:
     """In a process of its own, which may join the mounts of process 1."""
-    result: Result = {
-        "name": params.get("name"), "state": params.get("state"), "changed": False, "paths": {}, "namespaces": {},
-        "repaired": [], "diff": {"before": "", "after": ""},
-    }
+    result = _nothing(params)
     warnings: List[str] = []
     run = None
     try:
