@@ -103,6 +103,15 @@ def make_bridge() -> None:
     set_link("lo")
 
 
+def forward_packets() -> None:
+    """As a host of containers does. A new network has this from the machine, where it may be off: a fault."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as setting:
+            setting.write("1")
+    except OSError:
+        pass  # a sandbox whose /proc/sys is read-only; the containers reach each other all the same
+
+
 def make_cable(name: str, network: int) -> None:
     """A veth pair: one end at the bridge, the other as eth0 in the network namespace behind that descriptor."""
     inside = netlink.attribute(IFLA_IFNAME, b"eth0") + netlink.attribute(IFLA_NET_NS_FD, struct.pack("=I", network))
@@ -123,7 +132,7 @@ def set_up_network(container: Container) -> None:
 def set_up_root() -> None:
     """A root of its own: this machine's programs, read-only, in a tmpfs that nobody else sees."""
     root = "/tmp"
-    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    keep_mounts_from_others()
     mounts.mount("demo", root, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=755")
     for name in ("usr", "bin", "sbin", "lib", "lib64", "etc"):
         source, target = "/" + name, os.path.join(root, name)
@@ -151,6 +160,24 @@ def set_up_root() -> None:
             raise
         os.chroot(".")
         os.chdir("/")
+
+
+def keep_mounts_from_others() -> None:
+    """What is mounted from now on in our mount namespace is mounted nowhere else."""
+    try:
+        mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # In a chroot the root directory is no mount. Joining a mount namespace leads to its own root, for a moment.
+        chroot = os.open("/", os.O_RDONLY)
+        own = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+        setns(own, TYPES["mnt"])
+        mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+        os.fchdir(chroot)
+        os.chroot(".")
+        os.close(own)
+        os.close(chroot)
 
 
 def make_read_only(path: str) -> None:
@@ -278,6 +305,7 @@ def host(line: socket.socket, lifeline: int, caller: int) -> None:
             return
         unshare(TYPES["net"])
         make_bridge()
+        forward_packets()
         for container in CONTAINERS:
             network = started[container.network_of][1] if container.network_of else None
             started[container.name] = start(container, lifeline, network)

@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   cmd:
     description:
-      - The command with its arguments, taken apart as a shell would, but not run by one.
-      - One of O(cmd) and O(argv) is required.
+      - The command with its arguments, taken apart as a shell would, but not run by one. For pipes there is O(shell).
+      - One of O(cmd) and O(argv) is required. There is no free form as M(ansible.builtin.command) has it.
     type: str
   argv:
     description:

@@ -47,7 +47,8 @@ options:
     type: str
   name:
     description:
-      - What C(ns_persist) keeps under a name, which are the files in C(/run/nsfleet/NAME), and C(/run/netns/NAME).
+      - Namespaces that mounts keep under a name, which are the files in C(/run/nsfleet/NAME), and
+        C(/run/netns/NAME).
     type: str
   namespaces:
     description:

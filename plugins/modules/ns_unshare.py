@@ -48,7 +48,7 @@ options:
   map_root_user:
     description:
       - In the new user namespace the caller is root, and so is the caller's group.
-      - This is so too if there is no map at all.
+      - Without a map of users the caller is mapped so too, and without a map of groups the caller's group.
     type: bool
     default: false
   map_current_user:

@@ -362,7 +362,7 @@ def restart(cell: Cell) -> None:
 
     until(stopped, "the engine has not seen that it was killed")
     cell.engine("start", cell.name)
-    cell.pid = int(cell.engine.inspect(cell.id)[0]["State"]["Pid"])
+    cell.pin()
 
 
 def test_a_module_that_dies_at_any_moment_leaves_nothing(

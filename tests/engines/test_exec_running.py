@@ -25,9 +25,12 @@ ORPHAN = "busybox setsid sh -c 'sh -c \"exec sleep {n}\" >/dev/null 2>&1 & exit 
 
 
 class Container(NamedTuple):
+    """C(root): its root directory, held: by the number alone it may become the host's when the container has ended."""
+
     name: str
     id: str
     pid: int
+    root: Path
 
     def exec(self, cmd: str, **options: Any) -> dict[str, Any]:
         return ns_exec.run(container=self.name, cmd=cmd, **options)
@@ -48,14 +51,16 @@ def docker(supervisor: Supervisor, archive: Path) -> Iterator[Docker]:
 
 
 @pytest.fixture(scope="module")
-def web(docker: Docker, supervisor: Supervisor) -> Container:
+def web(docker: Docker, supervisor: Supervisor) -> Iterator[Container]:
     name = supervisor.token + "-running"
     identity = docker.run(name, "--network", "none", "--env", "OF_IMAGE=yes", "--env", "HOME=/data", "--volume",
                           "/data", "--dns", "192.0.2.53", "--add-host", "database:192.0.2.9")
     pid = docker.inspect(identity)[0]["State"]["Pid"]
     link = program("ip", "iproute2"), "link", "add", "nsftb1", "type", "bridge"
     supervisor.run(program("nsenter", "util-linux"), f"--net=/proc/{pid}/ns/net", *link)
-    return Container(name, identity, pid)
+    held = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    yield Container(name, identity, pid, Path(f"/proc/{os.getpid()}/fd/{held}"))
+    os.close(held)
 
 
 def sleeping(number: int) -> list[int]:
@@ -214,7 +219,7 @@ def test_chdir_is_a_folder_of_the_container_s(web: Container) -> None:
 
 
 def test_creates_and_removes_are_looked_up_inside(web: Container) -> None:
-    Path(f"/proc/{web.pid}/root/data/there").touch()
+    (web.root / "data/there").touch()
     done = web.exec("id", creates="/data/there")
     assert not done["changed"] and "start" not in done and "/data/there" in done["msg"]
     assert "start" in web.exec("id", creates="/usr/bin/python3"), "that is on the host only"
@@ -224,7 +229,7 @@ def test_creates_and_removes_are_looked_up_inside(web: Container) -> None:
 
 
 def test_a_symbolic_link_of_the_container_s_does_not_lead_to_the_host(web: Container) -> None:
-    os.symlink("/usr/share", f"/proc/{web.pid}/root/data/link")
+    os.symlink("/usr/share", web.root / "data/link")
     assert Path("/usr/share/doc").is_dir()
     assert "start" in web.exec("id", creates="/data/link/doc")
     # As with ansible.builtin.command, the link itself exists.
@@ -233,10 +238,10 @@ def test_a_symbolic_link_of_the_container_s_does_not_lead_to_the_host(web: Conta
 
 def test_a_shell_and_another_shell(web: Container) -> None:
     assert web.said("echo $0 $((1 + 1))", shell=True) == "/bin/sh 2"
-    other = f"/proc/{web.pid}/root/data/other-sh"
-    shutil.copy(f"/proc/{web.pid}/root/bin/busybox", other)
+    other = web.root / "data/other-sh"
+    shutil.copy(web.root / "bin/busybox", other)
     os.chmod(other, 0o755)
-    os.rename(other, f"/proc/{web.pid}/root/data/sh")
+    os.rename(other, web.root / "data/sh")
     assert web.said("echo $0", shell=True, executable="/data/sh") == "/data/sh"
 
 
@@ -263,7 +268,7 @@ def test_container_dns_is_the_container_s(web: Container) -> None:
     assert "192.0.2.53" not in web.said("cat /etc/resolv.conf", namespaces=NET)
     both = web.said("cat /etc/resolv.conf /etc/hosts", namespaces=NET, container_dns=True)
     for path in ("resolv.conf", "hosts"):
-        assert Path(f"/proc/{web.pid}/root/etc/{path}").read_text().strip() in both.replace("\n\n", "\n")
+        assert (web.root / "etc" / path).read_text().strip() in both.replace("\n\n", "\n")
     assert "192.0.2.53" in both and "database" in both
     assert "192.0.2.53" not in Path("/etc/resolv.conf").read_text()
     assert "database" in web.said("getent hosts 192.0.2.9", namespaces=NET, container_dns=True)

@@ -67,6 +67,13 @@ def host_root() -> bool:
 
 
 @pytest.fixture
+def other_users(host_root: bool) -> None:
+    """Who is nobody but root of their user namespace maps that root into the next one only with CAP_SETFCAP (5.12)."""
+    if not host_root:
+        pytest.skip("needs another user than root, and in this user namespace no other is mapped")
+
+
+@pytest.fixture
 def no_wrapper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if libc exported none of the calls."""
     libc.bind.cache_clear()

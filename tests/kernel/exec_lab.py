@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
     command_options,
@@ -20,7 +20,8 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options impor
     target_options,
 )
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.task import run_task
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import prctl
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import prctl, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import syscall
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc, parse_cgroups
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
 
@@ -157,16 +158,21 @@ def calm() -> dict[str, Any]:
         found = again
 
 
-def cgroups() -> list[str]:
-    """The cgroups of runs of ours below our own."""
+def own_cgroup() -> str | None:
+    """The folder of our own cgroup, of version 2."""
     from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import cgroups as kernel
 
     for cgroup in parse_cgroups(Proc().cgroup_text("self")):
         if not cgroup.hierarchy and not cgroup.controllers:
-            folder = kernel.folder_of(cgroup, kernel.hierarchies(Proc()))
-            if folder is not None:
-                return sorted(name for name in os.listdir(folder) if name.startswith("nsfleet-") and _is_ours(name))
-    return []
+            return kernel.folder_of(cgroup, kernel.hierarchies(Proc()))
+    return None
+
+
+def cgroups() -> list[str]:
+    """The cgroups of runs of ours below our own."""
+    folder = own_cgroup()
+    return sorted(
+        name for name in (os.listdir(folder) if folder else ()) if name.startswith("nsfleet-") and _is_ours(name))
 
 
 def _is_ours(name: str) -> bool:
@@ -188,3 +194,19 @@ def _open() -> list[str]:
         except FileNotFoundError:
             continue
     return found
+
+
+def unprivileged(function: Callable[[], Any], host_root: bool) -> Callable[[], Any]:
+    """As nobody, or, where there is nobody else to become, as a user without any capability."""
+
+    def run() -> Any:
+        if host_root:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+        else:
+            syscall("prctl", 28, 1, 0, 0, 0)  # PR_SET_SECUREBITS, SECBIT_NOROOT: none come back by an execution
+            privileges.capset(privileges.CapabilitySets(0, 0, 0))
+        return function()
+
+    return run

@@ -44,7 +44,7 @@ def run(lines: str) -> None:
 
 def changes(command: str | Callable[[], object], types: tuple[str, ...] = ALL, seconds: float = SECONDS) -> Changes:
     """What changed in our own namespaces while the command ran."""
-    watch = StateWatch({}, types, Loaded(), time.monotonic() + seconds)
+    watch = StateWatch({}, types, Loaded, time.monotonic() + seconds)
     try:
         watch.before()
         if callable(command):

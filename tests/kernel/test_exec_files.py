@@ -213,6 +213,33 @@ def test_a_command_that_only_looks_changes_nothing(container: Target, kind: str)
 
 
 @pytest.mark.usefixtures("watched")
+def test_a_mount_that_is_watched_can_be_unmounted(container: Target) -> None:
+    # What is open below a mount keeps it busy.
+    assert shell(container, "umount /shm && umount /vol && umount /etc/hosts") == Changes([], [], [])
+
+
+@pytest.mark.usefixtures("watched")
+def test_what_is_written_before_its_mount_is_gone_is_unproven(container: Target) -> None:
+    found = shell(container, "echo >/shm/new && umount /shm")
+    assert found.unproven == ["what was written below /shm is not known by name: it is not mounted there any more"]
+
+
+@pytest.mark.usefixtures("watched")
+def test_what_is_covered_afterwards_is_not_looked_for_where_it_was(container: Target) -> None:
+    found = shell(container, "echo >/shm/new && mount -t tmpfs over /shm && echo >/shm/other")
+    assert found.unproven == ["what was written below /shm is not known by name: it is not mounted there any more"]
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("options", ["remount,ro", "remount,bind,ro"])
+def test_a_read_only_mount_that_is_written_to_for_a_moment_is_watched(container: Target, options: str) -> None:
+    remount = "mount -i -n -o %s /shm" % options
+    assert shell(container, remount) == Changes([], [], [])
+    found = shell(container, remount.replace("ro", "rw") + " && echo >/shm/new && " + remount)
+    assert found == Changes([], ["file /shm/new"], [])
+
+
+@pytest.mark.usefixtures("watched")
 def test_what_others_write_beside_it_is_not_the_command_s(busy: Target) -> None:
     log = "/proc/%d/root/log" % (busy.pid or 0)
     before = os.stat(log).st_size if os.path.exists(log) else 0

@@ -24,9 +24,8 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._enter import execut
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.admission import wanted_types
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.containers import glance
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.target import close, open_target
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces, privileges
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.executor import FIRST, Executor
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import syscall
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.entry import Refused
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
 from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
@@ -40,6 +39,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
     refused,
     settled,
     succeeded,
+    unprivileged,
 )
 from ansible_collections.nsfleet.linux.tests.kernel.holders import (
     bind,
@@ -183,29 +183,6 @@ def test_in_a_user_namespace_a_command_is_its_root() -> None:
         result = succeeded(pid=pid, namespaces=["user", "uts"], cmd="sh -c 'id -u; hostname inside; hostname'")
         assert told(result) == ["0", "inside"]
         assert os.uname().nodename != "inside"
-
-
-@pytest.fixture
-def other_users(host_root: bool) -> None:
-    """Who is nobody but root of their user namespace maps that root into the next one only with CAP_SETFCAP (5.12)."""
-    if not host_root:
-        pytest.skip("needs another user than root, and in this user namespace no other is mapped")
-
-
-def unprivileged(function: Callable[[], Any], host_root: bool) -> Callable[[], Any]:
-    """As nobody, or, where there is nobody else to become, as a user without any capability."""
-
-    def run() -> Any:
-        if host_root:
-            os.setgroups([])
-            os.setresgid(65534, 65534, 65534)
-            os.setresuid(65534, 65534, 65534)
-        else:
-            syscall("prctl", 28, 1, 0, 0, 0)  # PR_SET_SECUREBITS, SECBIT_NOROOT: none come back by an execution
-            privileges.capset(privileges.CapabilitySets(0, 0, 0))
-        return function()
-
-    return run
 
 
 @pytest.mark.usefixtures("other_users")

@@ -16,9 +16,16 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter import many
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter import many, worker
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.many import Job, run
-from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm, debris, ends_with_us, ns_exec, until
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
+    calm,
+    debris,
+    ends_with_us,
+    ns_exec,
+    place,
+    until,
+)
 
 MOST = 1 << 16
 
@@ -88,6 +95,12 @@ def test_one_that_hangs_is_ended_at_its_time() -> None:
     assert "within 0.5 s" in fails(results[0])
     assert results[1] == {"fine": 1}
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("seconds", [1e7, 1e12, 1e300])
+def test_time_without_measure_is_no_error(seconds: float) -> None:
+    # More than poll(2) can wait at once.
+    assert run([job(lambda: {"said": "all"}, seconds)], 1) == [{"said": "all"}]
 
 
 def test_one_that_does_not_hear_is_ended_too() -> None:
@@ -225,10 +238,49 @@ def test_they_end_with_the_module(number: int, tmp_path: Path) -> None:
     until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in tmp_path.iterdir()), 5)
 
 
+def test_a_worker_that_is_killed_leaves_a_result_with_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with place(["net"]) as pid:
+        whole = ns_exec(pid=pid, cmd="true")
+        monkeypatch.setattr(worker, "work", lambda *dummy: os.kill(os.getpid(), signal.SIGKILL))
+        result = ns_exec(pid=pid, cmd="true")
+    assert set(whole) - set(result) == {"start", "end", "delta"}
+    assert result["failed"] and result["changed"] and (result["rc"], result["stdout"], result["left"]) == (None, "", [])
+
+
+def test_a_name_that_was_asked_for_cannot_disturb_a_terminal() -> None:
+    result = ns_exec(containers=["\0none", "\x1bcnone"], cmd="true")
+    assert result["msg"].startswith("2 of 2 targets failed: \\x00none, \\x1bcnone. The first: There is no ")
+    assert result["msg"].isprintable()
+
+
 def test_a_pattern_that_nothing_fits_is_said() -> None:
     result = ns_exec(containers=["nothing-is-called-*"], cmd="true")
     assert result["targets"] == [] and not result["changed"] and not result.get("failed")
     assert result["msg"] == "No running container fits nothing-is-called-*, so nothing was run."
+
+
+def test_what_narrows_is_said_where_nothing_fits() -> None:
+    result = ns_exec(containers=["nothing-*"], engine=["nspawn"], labels=["a=b", "c"], cmd="true")
+    assert result["msg"] == (
+        "No running container fits nothing-* with engine nspawn with labels a=b, c, so nothing was run.")
+
+
+def test_the_task_says_why_the_first_of_many_failed() -> None:
+    result = ns_exec(containers=["nothing-is-called-so"], cmd="true")
+    said = result["targets"][0]["msg"]
+    assert said.startswith("There is no ")
+    assert result["msg"] == "1 of 1 targets failed: nothing-is-called-so. The first: " + (
+        said if len(said) <= 300 else said[:300] + "...")
+
+
+@pytest.mark.parametrize(("given", "sentence"), [
+    ({"container": ""}, "container is empty: it must name a target."),
+    ({"netns": ""}, "netns is empty: it must name a target."),
+    ({"containers": ["nothing-*", ""]}, "containers has an empty entry: name containers, or write all."),
+])
+def test_an_empty_text_is_no_target(given: dict[str, Any], sentence: str) -> None:
+    result = ns_exec(cmd="true", **given)
+    assert (result["failed"], result["msg"]) == (True, sentence)
 
 
 def test_a_plain_file_is_no_namespace_and_not_to_be_removed() -> None:

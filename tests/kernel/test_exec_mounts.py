@@ -101,6 +101,26 @@ def test_a_second_mount_over_the_same(target: Target) -> None:
     assert found.before == [] and len(found.after) == 1
 
 
+def test_a_file_system_in_memory_that_was_made_anew_is_another_one(target: Target) -> None:
+    # It looks the same, and what was in it is gone.
+    line = "mount /mnt: tmpfs first rw,relatime (rw,size=1024k)"
+    found = changes(target, "cd /; umount /mnt; mount -t tmpfs -o size=1m first /mnt")
+    assert found == Changes([line], [line + ", another one"], [])
+
+
+def test_two_that_change_places_are_a_change(target: Target) -> None:
+    mount = "mount -t tmpfs %s /mnt/a; "
+    changes(target, mount % "one" + mount % "two")
+    found = changes(target, "umount /mnt/a; umount /mnt/a; " + mount % "two" + mount % "one")
+    assert found.after == [line + ", another one" for line in found.before]
+    assert sorted(line.split()[3] for line in found.before) == ["one", "two"]
+
+
+def test_the_same_directory_bound_again_is_the_same(target: Target) -> None:
+    changes(target, "mount --bind /mnt/a /mnt/b")
+    assert changes(target, "umount /mnt/b; mount --bind /mnt/a /mnt/b") == Changes([], [], [])
+
+
 def test_the_table_is_read_though_its_process_has_ended(held: Callable[..., Any]) -> None:
     pid = held(own_table, namespaces.CLONE_NEWNS).pid
     target = Target("test", pid=pid, root=os.open("/proc/%d/root" % pid, os.O_PATH),

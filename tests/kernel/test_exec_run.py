@@ -25,6 +25,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import (
     ends_with_us,
     has_cgroups,
     ns_exec,
+    own_cgroup,
     parameters,
     place,
     refused,
@@ -146,10 +147,10 @@ def test_as_many_arguments_as_fit_arrive(network: int) -> None:
 
 
 @pytest.mark.parametrize(("given", "part"), [
-    ({"cmd": "nosuchprogram", "env": {"PATH": "/usr/bin:/bin"}}, "nosuchprogram is not in the host (ENOENT"),
+    ({"cmd": "nosuchprogram", "env": {"PATH": "/usr/bin:/bin"}}, "nosuchprogram is not on the host (ENOENT"),
     ({"cmd": "/etc/passwd"}, "/etc/passwd may not be executed"),
     ({"cmd": "/etc"}, "/etc may not be executed"),
-    ({"cmd": "true", "chdir": "/nonexistent"}, "chdir to /nonexistent in the host is not possible (ENOENT)"),
+    ({"cmd": "true", "chdir": "/nonexistent"}, "chdir to /nonexistent on the host is not possible (ENOENT)"),
     ({"cmd": "true", "chdir": "/etc/passwd"}, "(ENOTDIR)"),
     ({"cmd": "true", "user": "nosuchuser"}, "nosuchuser"),
 ])
@@ -235,6 +236,49 @@ def test_a_timeout_ends_all_that_was_started(types: list[str], container: int) -
         assert any("cgroup" in reason for reason in result["unproven"])
     else:
         assert (left, result["left"]) == ([], [])
+
+
+@pytest.mark.parametrize("ends", ["exit 0", "exit 1", "exit 2", "kill -9 $$", "sleep 9"])
+@pytest.mark.parametrize("option", ["unless", "onlyif"])
+def test_what_a_guard_has_changed_is_told_however_it_ends(option: str, ends: str) -> None:
+    given: dict[str, Any] = {option: ["sh", "-c", "ip link set lo mtu 1400; " + ends]}
+    with place(["net"]) as pid:
+        result = ns_exec(pid=pid, namespaces=["net"], cmd="echo it ran", timeout=0.5, **given)
+    assert result["failed"] and result["changed"] and (result["rc"], result["stdout"]) == (None, "")
+    assert "has changed something" in result["msg"]
+    assert "link lo mtu 1400" in result["diff"]["after"]
+
+
+# As systemd-run(1), a login, and everybody do who may write there. Where there is no such cgroup nobody has to.
+LEAVING = "echo $$ >%s/cgroup.procs || true; " % (own_cgroup() or "/nowhere")
+
+
+def test_a_timeout_also_ends_what_has_left_its_cgroup(network: int) -> None:
+    mark = marked()
+    started = time.monotonic()
+    result = ns_exec(pid=network, namespaces=["net"], argv=["sh", "-c", LEAVING + FORKS % (mark, mark, mark)],
+                     timeout=0.5)
+    left = sleeping(mark)
+    end(left)
+    assert time.monotonic() - started < 5
+    assert (left, result["left"], result["rc"]) == ([], [], -15)
+
+
+def test_what_has_left_its_cgroup_is_told(network: int) -> None:
+    mark = marked()
+    line = "setsid sh -c 'exec sleep %s' >/dev/null 2>&1 & until grep -qx sleep /proc/$!/comm; do sleep 0.05; done"
+    result = succeeded(pid=network, namespaces=["net"], argv=["sh", "-c", LEAVING + line % mark])
+    pids = sleeping(mark)
+    end(pids)
+    assert [one["pid"] for one in result["left"]] == pids and len(pids) == 1
+
+
+def test_who_has_ended_does_not_stay_until_the_command_ends(network: int) -> None:
+    # Orphans are its worker's, and there may be many in the course of days.
+    line = ("for i in $(seq 20); do (setsid true &); done; sleep 2.5; "
+            "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | while read -r file; do "
+            "grep -qsx \"PPid:.$PPID\" $file && echo $file; done; true")
+    assert succeeded(pid=network, namespaces=["net"], argv=["sh", "-c", line])["stdout"] == ""
 
 
 def test_what_ignores_the_first_signal_gets_the_second(network: int) -> None:

@@ -519,9 +519,9 @@ def test_with_the_hosts_mounts_all_is_the_hosts(tmp_path: Path) -> None:
         assert scout.account("root").uid == 0
         scout.folder("/proc/self/cwd")
         assert scout.read(str(tmp_path / "file"), 10) == b""
-        with pytest.raises(Refused, match="nosuch is not in the host"):
+        with pytest.raises(Refused, match="nosuch is not on the host"):
             scout.program("nosuch", "/bin")
-        with pytest.raises(Refused, match="in the host .*ENOENT"):
+        with pytest.raises(Refused, match="on the host .*ENOENT"):
             scout.folder("/nosuch")
     finally:
         scout.close()

@@ -211,7 +211,7 @@ def test_a_foreign_namespace_is_joined_and_ours_is_not_looked_at(
     def inside() -> Any:
         kinds = (*lab.ALL, "user")
         opened = {kind: os.open("/proc/%d/ns/%s" % (target.pid, kind), os.O_RDONLY) for kind in kinds}
-        watch = StateWatch(opened, lab.ALL, Loaded(), time.monotonic() + 20)
+        watch = StateWatch(opened, lab.ALL, Loaded, time.monotonic() + 20)
         watch.before()
         lab.run("nsenter -t %d -U --preserve-credentials -n -u -i ip link set lo up" % target.pid)
         lab.run("nsenter -t %d -U --preserve-credentials -u hostname inside" % target.pid)
@@ -233,7 +233,7 @@ def test_a_namespace_that_may_not_be_joined_is_unproven(in_child: Callable[..., 
     def inside() -> Any:
         opened = {kind: os.open("/proc/%d/ns/%s" % (target.pid, kind), os.O_RDONLY) for kind in lab.ALL}
         namespaces.unshare(namespaces.CLONE_NEWUSER)
-        watch = StateWatch(opened, lab.ALL, Loaded(), time.monotonic() + 20)
+        watch = StateWatch(opened, lab.ALL, Loaded, time.monotonic() + 20)
         watch.before()
         found = watch.after()
         watch.close()
@@ -266,7 +266,7 @@ def test_a_refused_subject_is_unproven_and_the_others_are_told(
 
 def test_what_may_be_a_module_that_is_not_loaded_is_unproven(in_child: Callable[..., Any]) -> None:
     def inside() -> Any:
-        watch = StateWatch({}, lab.ALL, Unloaded(known=False), time.monotonic() + 20)
+        watch = StateWatch({}, lab.ALL, lambda: Unloaded(known=False), time.monotonic() + 20)
         watch.before()
         found = watch.after()
         watch.close()
@@ -332,9 +332,22 @@ def test_a_command_may_take_longer_than_the_looks_at_what_it_changes(in_child: C
     assert found == ([], [], [])
 
 
+def test_a_module_that_the_command_needs_first_is_seen_afterwards(in_child: Callable[..., Any]) -> None:
+    def inside() -> Any:
+        kernel = iter((Unloaded(), Loaded()))
+        watch = StateWatch({}, ("net",), lambda: next(kernel), time.monotonic() + 20)
+        watch.before()
+        lab.run("nft add table inet first")
+        found = watch.after()
+        watch.close()
+        return found
+
+    assert in_child(inside, lab.NEW) == ([], ["nft table inet first"], [])
+
+
 def test_a_child_that_died_is_not_believed(in_child: Callable[..., Any]) -> None:
     def inside() -> Any:
-        watch = StateWatch({}, lab.ALL, Loaded(), time.monotonic() + 20)
+        watch = StateWatch({}, lab.ALL, Loaded, time.monotonic() + 20)
         watch.before()
         os.kill(watch._child._child, 9)
         first = watch.after()
@@ -351,7 +364,7 @@ def test_a_child_that_died_is_not_believed(in_child: Callable[..., Any]) -> None
 def test_the_child_keeps_no_pipe_open(in_child: Callable[..., Any]) -> None:
     def inside() -> Any:
         reading, writing = os.pipe()
-        watch = StateWatch({}, lab.ALL, Loaded(), time.monotonic() + 20)
+        watch = StateWatch({}, lab.ALL, Loaded, time.monotonic() + 20)
         watch.before()
         os.close(writing)
         ended = os.read(reading, 1)

@@ -216,7 +216,8 @@ def test_a_command_sees_the_container_s_names_where_that_is_wanted(held: Callabl
 
 def test_names_are_for_who_keeps_the_host_s_mounts(held: Callable[..., Any], tmp_path: Path) -> None:
     pid = container_with_names(held, tmp_path)
-    assert "container_dns is for" in refused(pid=pid, namespaces=["net", "mnt"], cmd="true", container_dns=True)
+    sentence = refused(pid=pid, namespaces=["net", "mnt"], cmd="true", container_dns=True)
+    assert "container_dns is for" in sentence and "this one joins mnt, net of pid %d: leave it out" % pid in sentence
 
 
 def test_names_of_who_has_no_mounts_are_refused(network: int) -> None:

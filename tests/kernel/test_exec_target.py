@@ -676,6 +676,11 @@ def test_netns_that_is_not_there_is_refused() -> None:
     assert "/run/netns/nsfleet-no-such cannot be opened (ENOENT)" in refusal({"netns": "nsfleet-no-such"})
 
 
+@pytest.mark.parametrize("option", ["netns", "name", "path"])
+def test_what_no_path_can_hold_is_refused(option: str) -> None:
+    assert refusal({option: "a\ud800"}) == "%s holds a surrogate, which is no character: write it otherwise." % option
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../proc/self/ns/net", "/proc/self/ns/net", "a\0b"])
 def test_netns_and_name_are_one_component_of_a_path(name: str) -> None:
     assert "must be one component of a path" in refusal({"netns": name})
@@ -749,6 +754,7 @@ def test_what_is_no_namespace_is_refused_and_not_waited_for(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("path", "answer"), [
     ("/nonexistent/x", "ENOENT"), ("/dev/null/x", "ENOTDIR"), ("/" + "x" * 300, "ENAMETOOLONG"), ("/a\0b", "NUL byte"),
+    ("/a\ud800", "surrogate"),
 ])
 def test_a_path_that_cannot_be_opened_is_refused_with_the_reason(path: str, answer: str) -> None:
     assert answer in refusal({"path": path})

@@ -251,15 +251,38 @@ def test_a_private_folder_becomes_shared() -> None:
 
 
 @alone
-def test_what_is_mounted_in_another_mount_namespace_only_goes_with_the_file() -> None:
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_only_another_mount_namespace_sees_is_seen_here_too_or_goes(state: str) -> None:
     kept(name="green")
     program = f"mount --make-rprivate /; touch {BLUE}; mount --bind /proc/self/ns/net {BLUE}; exec sleep 60"
     with subprocess.Popen(["unshare", "--mount", "--net", "sh", "-c", program]) as other:
         try:
             wait_for_mount(other.pid)
-            wait_until_old()
+            name = os.readlink(f"/proc/{other.pid}/ns/net")
+            if state == "absent":
+                assert persist(name="blue", state="absent")["changed"]
+                assert b"blue" not in Path(f"/proc/{other.pid}/mountinfo").read_bytes()
+                gone("blue")
+                return
             result = kept(name="blue")
-            assert any(f"{BLUE} was a plain file" in each for each in result["repaired"])
+            pid = other.pid
+            assert result["repaired"] == [f"{BLUE} was mounted in another mount namespace only, that of pid {pid}"]
+            assert result["namespaces"] == {"net": name} and name_at(f"/proc/{pid}/root{BLUE}") == name
+        finally:
+            other.kill()
+    ip("netns", "delete", "blue")
+    gone("blue")
+
+
+@alone
+def test_a_name_in_somebody_else_s_folder_of_that_name_is_not_ours() -> None:
+    kept(name="green")
+    Path(BLUE).touch()
+    program = f"mount -t tmpfs x {NETNS}; touch {BLUE}; mount --bind /proc/self/ns/net {BLUE}; exec sleep 60"
+    with subprocess.Popen(["unshare", "--mount", "--net", "sh", "-c", program]) as other:
+        try:
+            wait_for_mount(other.pid)
+            assert kept(name="blue")["repaired"] == [f"{BLUE} was a plain file on which nothing is mounted"]
         finally:
             other.kill()
 

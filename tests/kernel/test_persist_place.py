@@ -6,21 +6,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import bare
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import libc, mounts, namespaces
 from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
+    EIGHT,
     NETNS,
     UNITS,
     alone,
     exists,
     gone,
+    inits,
     kept,
     listed,
     name_at,
     persist,
+    until,
 )
 
 
@@ -135,3 +139,16 @@ def test_where_the_root_directory_cannot_be_left_all_namespaces_are_unmounted(
     for name in ("box", "blue"):
         kept(name=name, state="absent")
         gone(name)
+
+
+@alone
+def test_what_linux_4_18_does_not_have_is_done_without(absent: Callable[[str], None]) -> None:
+    for call in ("close_range", "pidfd_open", "pidfd_send_signal", "openat2", "clone3", "open_tree", "move_mount"):
+        absent(call)
+    types = [kind for kind in EIGHT if kind != "time"]
+    kept(name="box", namespaces=types, hostname="box", loopback=True)
+    until(inits)
+    assert os.listdir(f"/proc/{inits()[0]}/fd") == []
+    kept(name="box", state="absent")
+    gone("box")
+    assert inits() == []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nsfleet.linux.plugins.module_utils._create import inhabitants, pins
 from ansible_collections.nsfleet.linux.plugins.module_utils._create.inside import maps_of, offsets_of
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import load
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, nsfs
@@ -20,6 +22,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     NETNS,
     UNITS,
     alone,
+    consistent,
     enter,
     exists,
     gone,
@@ -100,7 +103,7 @@ def test_a_folder_of_the_user_s_own(tmp_path: Path = Path("/run/own/deep")) -> N
 @alone
 def test_a_folder_on_another_file_system(tmp_path: Path = Path("/run/other")) -> None:
     os.mkdir(tmp_path)
-    mounts.mount("tmpfs", str(tmp_path), "tmpfs")
+    mounts.mount("tmpfs", str(tmp_path), "tmpfs", 0, "mode=755")
     kept(name="box", namespaces=["net", "mnt"], directory=str(tmp_path))
     kept(name="box", directory=str(tmp_path), state="absent")
     assert os.listdir(tmp_path) == []
@@ -109,6 +112,38 @@ def test_a_folder_on_another_file_system(tmp_path: Path = Path("/run/other")) ->
 @pytest.mark.parametrize("directory", ["relative", "/", NETNS])
 def test_a_folder_that_is_none_for_units_is_refused(directory: str) -> None:
     assert persist(name="box", directory=directory)["msg"].startswith("directory must be")
+
+
+@alone
+@pytest.mark.parametrize("mode, above", [(0o777, 0o755), (0o775, 0o755), (0o755, 0o777)])
+def test_a_folder_that_others_may_write_is_refused(mode: int, above: int) -> None:
+    os.makedirs("/run/open/units")
+    os.chmod("/run/open/units", mode)
+    os.chmod("/run/open", above)
+    assert "can be written by others" in refused(name="box", namespaces=["uts"], directory="/run/open/units")
+    os.chmod("/run/open/units", 0o755)
+    os.chmod("/run/open", 0o1777)
+    kept(name="box", namespaces=["uts"], directory="/run/open/units")
+
+
+@alone
+@pytest.mark.parametrize("types", [["net"], ["uts", "net"]])
+def test_a_mount_that_is_refused_at_the_last_moment_leaves_a_name_that_can_be_entered(
+    types: list[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: str, descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pins, "finish", refuse)
+    result = persist(name="box", namespaces=types)
+    assert result["failed"] and result["changed"] and "could not be put at" in result["msg"]
+    consistent(hidden=True)
+    assert listed() == ["box"]
+    monkeypatch.undo()
+    name = name_at(f"{NETNS}/box")
+    result = kept(name="box", namespaces=types)
+    assert result["namespaces"]["net"] == name
+    assert [each for each in result["repaired"] if f"{NETNS}/box was a link to where it is mounted" in each]
 
 
 @alone
@@ -370,18 +405,25 @@ def test_the_namespaces_of_a_process_are_kept_when_it_has_ended() -> None:
 
 
 @alone
-def test_the_init_of_somebody_else_is_never_ended() -> None:
+def test_the_init_of_somebody_else_is_never_ended_and_nothing_of_ours_goes_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def entered(descriptor: int) -> bool:
+        raise AssertionError("a process went in there")
+
     with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as process:
         try:
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
             until(lambda: children.read_text())
             pid = int(children.read_text())
             until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+            monkeypatch.setattr(inhabitants, "pid_namespace_has_ended", entered)
             kept(name="box", namespaces=["pid"], pid=pid)
             kept(name="box", namespaces=["pid"], force=True)
             kept(name="box", state="absent", force=True)
             assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n" and process.poll() is None
             kept(name="box", namespaces=["pid"], pid=pid)
+            monkeypatch.undo()
             os.kill(pid, 9)
             process.wait()
             result = kept(name="box", namespaces=["pid"])

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import causes, id_helpers, wanted
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.entry import Refused
-from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import refused, said, unprivileged, unshare
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import unprivileged
+from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import refused, said, unshare
 
 MAPS = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u; id -g; grep CapEff /proc/self/status"
 
@@ -21,6 +26,7 @@ MAPS = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u; i
 # --- user -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("other_users")
 @pytest.mark.parametrize(("options", "flags"), [
     ({"map_root_user": True}, ["--map-root-user"]),
     ({}, ["--map-root-user"]),
@@ -67,7 +73,7 @@ def test_a_user_is_one_inside(more: dict[str, Any], host_root: bool) -> None:
 
 def test_a_user_who_is_not_mapped_is_refused() -> None:
     assert refused(namespaces=["user"], cmd="true", user="7") == (
-        "User is 7 inside, which is not mapped in the new user namespace: map it (map_users).")
+        "user is 7 inside, which is not mapped in the new user namespace: map it (map_users).")
 
 
 @pytest.mark.parametrize("policy", ["allow", "deny"])
@@ -85,16 +91,19 @@ def test_setgroups(policy: str, host_root: bool, in_child: Callable[..., Any]) -
 
 
 @pytest.fixture
-def delegated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A newuidmap and newgidmap that write down what they are called with, and fail."""
+def delegated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A newuidmap and newgidmap that say what they are called with, and fail."""
     monkeypatch.setattr(wanted, "_content", lambda path: b"65534:100000:65536\n0:100000:65536\n")
-    tmp_path.chmod(0o755)
+    # Where everybody may look.
+    folder = Path(tempfile.mkdtemp(prefix="nsfleet-"))
+    folder.chmod(0o755)
     for name in ("newuidmap", "newgidmap"):
-        program = tmp_path / name
+        program = folder / name
         program.write_text("#!/bin/sh\necho %s $(($1 > 0)) $2 $3 $4 $5 $6 $7: not today >&2\nexit 3\n" % name)
         program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path) + ":" + os.environ["PATH"])
-    return tmp_path
+    monkeypatch.setenv("PATH", "%s:%s" % (folder, os.environ["PATH"]))
+    yield
+    shutil.rmtree(folder)
 
 
 @pytest.mark.usefixtures("delegated")
@@ -104,8 +113,8 @@ def test_a_helper_s_words_are_passed_on(host_root: bool, in_child: Callable[...,
 
     sentence = in_child(unprivileged(run, host_root))
     own = 65534 if host_root else 0
-    assert sentence == ("newgidmap 0 %d 1 1 100000 65535 ended with 3: newgidmap 1 0 %d 1 1 100000 65535: not today."
-                        " Nothing has run." % (own, own))
+    assert sentence == (f"newgidmap 0 {own} 1 1 100000 65535 ended with 3: newgidmap 1 0 {own} 1 1 100000 65535: not"
+                        " today. Nothing has run.")
 
 
 def test_a_helper_that_is_not_there_is_named(
@@ -116,6 +125,36 @@ def test_a_helper_that_is_not_there_is_named(
     sentence = in_child(unprivileged(
         lambda: refused(namespaces=["user"], cmd="true", map_root_user=True, map_users=["auto"]), host_root))
     assert sentence.startswith("newuidmap is needed to map ids that are delegated, and it is not installed: install it")
+
+
+def delegate(folder: Path) -> None:
+    """Delegate ids to nobody, in a mount namespace of its own."""
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    for name in ("subuid", "subgid"):
+        file = folder / name
+        file.write_text("nobody:100000:65536\n")
+        mounts.mount(str(file), "/etc/" + name, None, mounts.MS_BIND)
+
+
+@pytest.mark.usefixtures("other_users")
+@pytest.mark.parametrize(("options", "flags"), [
+    ({"map_root_user": True, "map_users": ["auto"], "map_groups": ["auto"]}, ["--map-root-user", "--map-auto"]),
+    ({"map_users": ["auto"], "map_groups": ["auto"]}, ["--map-auto", "--setuid", "0", "--setgid", "0"]),
+])
+def test_delegated_ids_are_mapped_as_by_unshare(
+    options: dict[str, Any], flags: list[str], host_root: bool, in_child: Callable[..., Any], tmp_path: Path
+) -> None:
+    def run() -> tuple[str, str]:
+        delegate(tmp_path)
+        look = ["sh", "-c", MAPS]
+
+        def both() -> tuple[str, str]:
+            return said(namespaces=["user"], argv=look, **options), unshare("--user", *flags, *look)
+
+        return unprivileged(both, host_root)()
+
+    ours, theirs = in_child(run, namespaces.CLONE_NEWNS)
+    assert ours == theirs and "100000" in ours
 
 
 # --- uts, net, time -------------------------------------------------------------------------------------------------
@@ -173,15 +212,13 @@ def propagations(shown: str) -> set[str]:
 @pytest.mark.parametrize("how", ["private", "slave", "shared", "unchanged"])
 def test_propagation_is_as_by_unshare(how: str, in_child: Callable[..., Any]) -> None:
     def run() -> tuple[str, str]:
-        from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts
-
         # So that there is a difference to what the machine has.
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SHARED)
         look = "cat /proc/self/mountinfo"
         return (said(namespaces=["mnt"], cmd=look, propagation=how),
                 unshare("--mount", "--propagation", how, *look.split()))
 
-    ours, theirs = in_child(run, 0x20000)
+    ours, theirs = in_child(run, namespaces.CLONE_NEWNS)
     assert propagations(ours) == propagations(theirs)
 
 
@@ -193,7 +230,10 @@ def test_the_default_is_private_and_nothing_gets_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("types", [["mnt", "pid"], ["user", "mnt", "pid"], ["mnt"]])
-def test_proc_is_that_of_the_pid_namespace(types: list[str]) -> None:
+def test_proc_is_that_of_the_pid_namespace(types: list[str], host_root: bool) -> None:
+    if types == ["mnt"] and not host_root:
+        assert "list pid" in refused(namespaces=types, cmd="true", mount_proc=True)
+        return
     shown = said(namespaces=types, argv=["sh", "-c", "cat /proc/1/comm; ls /proc/self/ns | wc -l"], mount_proc=True)
     assert (shown.split("\n")[0] == "sh") == ("pid" in types)
 
@@ -207,7 +247,7 @@ def test_proc_s_mount_is_as_safe_as_usual() -> None:
 def test_proc_that_may_not_be_mounted_says_why() -> None:
     """A user namespace may not uncover what its creator had covered."""
     sentence = refused(namespaces=["user", "mnt"], cmd="true", mount_proc=True)
-    assert sentence.startswith("mount_proc: /proc could not be mounted (EPERM): a user namespace may mount it only with")
+    assert sentence.startswith("mount_proc: /proc could not be mounted (EPERM): a user namespace may mount it only")
 
 
 # --- causes that this machine does not have -------------------------------------------------------------------------
@@ -218,7 +258,9 @@ def test_proc_that_may_not_be_mounted_says_why() -> None:
     ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", b"1",
      "the sysctl kernel.apparmor_restrict_unprivileged_userns (Ubuntu) is 1, and no AppArmor profile allows it"),
 ])
-def test_a_distribution_s_switch_is_named(path: str, value: bytes, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_distribution_s_switch_is_named(
+    path: str, value: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(causes, "_read", lambda asked: value if asked == path else b"")
     monkeypatch.setattr(causes.os, "geteuid", lambda: 1000)
     for kind, types in (("user", ["user"]), ("net", ["net", "user"])):

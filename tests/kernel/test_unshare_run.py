@@ -16,14 +16,14 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import debris, links, until
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm, debris, links, unprivileged, until
 from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import (
     SPEC,
     ns_unshare,
     refused,
     said,
     succeeded,
-    unprivileged,
 )
 
 MODULE = """
@@ -75,9 +75,10 @@ def test_input_environment_umask_and_folder() -> None:
     assert shown == "in\n5\n0077\n/usr"
 
 
-def test_what_cannot_be_executed_is_refused_by_errno() -> None:
+def test_what_cannot_be_executed_is_refused_by_errno(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "(EACCES)" in refused(namespaces=["pid", "net"], cmd="/etc/passwd")
-    assert "nosuchprogram is not in the host (ENOENT" in refused(namespaces=["net"], cmd="nosuchprogram")
+    assert "nosuchprogram is not on the host (ENOENT" in refused(namespaces=["net"], cmd="nosuchprogram")
 
 
 @pytest.mark.parametrize(("params", "sentence"), [
@@ -142,7 +143,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("types", [["mnt"], ["net"], ["mnt", "pid", "user"]])
 def test_everything_is_looked_up_below_root(types: list[str], tree: Path) -> None:
-    proc = {"mount_proc": True} if "mnt" in types else {}
+    proc = {"mount_proc": True} if "pid" in types else {}
     look = ["/bin/sh", "-c", "pwd; echo /*; echo $HOME"]
     shown = said(namespaces=types, root=str(tree), argv=look, user="svc", **proc)
     assert shown.split("\n") == ["/", "/bin /etc /proc", "/srv"]
@@ -188,6 +189,7 @@ def test_a_guard_that_could_not_look_fails() -> None:
     assert result["failed"] and not result["changed"] and "neither yes (0) nor no (1)" in result["msg"]
 
 
+@pytest.mark.usefixtures("other_users")
 @pytest.mark.parametrize("guard", ["unless", "onlyif"])
 def test_a_guard_of_who_is_not_root_can_write_nothing(
     guard: str, host_root: bool, in_child: Callable[..., Any], tmp_path: Path
@@ -237,12 +239,15 @@ def test_it_dies_with_the_module(types: list[str]) -> None:
     {"namespaces": ["pid"], "cmd": "nosuchprogram"}, {"namespaces": ["pid"], "cmd": "/etc/passwd", "init": True},
     {"namespaces": ["time"], "cmd": "true", "boottime_offset": -10**9},
 ])
-def test_run_after_run_nothing_stays(given: dict[str, Any]) -> None:
-    from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import calm
-
-    ns_unshare(**given)
-    before, mounted, own = calm(), Path("/proc/self/mountinfo").read_text(), links("self")
-    for dummy in range(10):
+def test_run_after_run_nothing_stays(given: dict[str, Any], in_child: Callable[..., Any]) -> None:
+    def run() -> None:
+        # What others on this machine mount meanwhile is not to be seen.
+        mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
         ns_unshare(**given)
-    until(lambda: debris() == before)
-    assert Path("/proc/self/mountinfo").read_text() == mounted and links("self") == own
+        before, mounted, own = calm(), Path("/proc/self/mountinfo").read_text(), links("self")
+        for dummy in range(10):
+            ns_unshare(**given)
+        until(lambda: debris() == before)
+        assert Path("/proc/self/mountinfo").read_text() == mounted and links("self") == own
+
+    in_child(run, namespaces.CLONE_NEWNS)

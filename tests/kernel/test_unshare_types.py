@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import clone, namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES
-from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import FLAGS, has_cgroups, links
-from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import refused, said, succeeded, unprivileged, unshare
+from ansible_collections.nsfleet.linux.tests.kernel.exec_lab import FLAGS, has_cgroups, links, unprivileged
+from ansible_collections.nsfleet.linux.tests.kernel.unshare_lab import refused, said, succeeded, unshare
 
 LOOK = ["sh", "-c", "for kind in %s; do readlink /proc/self/ns/$kind; done" % " ".join(TYPES)]
 WAYS = pytest.mark.parametrize("at_once", [True, False], ids=["clone3", "unshare"])
@@ -97,6 +97,7 @@ def test_a_cgroup_namespace_shows_its_own_cgroup_as_the_root(host_root: bool) ->
     assert "0::/" in shown.split("\n")
 
 
+@pytest.mark.usefixtures("other_users")
 @pytest.mark.parametrize("types", [["user"], ["user", "net"], ["user", "mnt", "pid", "time"], list(TYPES)])
 def test_who_is_not_root_needs_a_user_namespace_and_nothing_else(
     types: list[str], host_root: bool, in_child: Callable[..., Any]

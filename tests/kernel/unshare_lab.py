@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create.options import unshare_options
 from ansible_collections.nsfleet.linux.plugins.module_utils._create.unshare import run_task
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import privileges
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.libc import syscall
 
 SPEC = unshare_options()
-NOBODY = 65534
 
 
 def ns_unshare(check: bool = False, **given: Any) -> dict[str, Any]:
@@ -50,19 +46,3 @@ def unshare(*argv: str) -> str:
     done = subprocess.run(["unshare", *argv], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.rstrip("\n")
-
-
-def unprivileged(function: Callable[[], Any], host_root: bool) -> Callable[[], Any]:
-    """As nobody, or, where there is nobody else to become, as a user without any capability."""
-
-    def run() -> Any:
-        if host_root:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-        else:
-            syscall("prctl", 28, 1, 0, 0, 0)  # PR_SET_SECUREBITS, SECBIT_NOROOT: none come back by an execution
-            privileges.capset(privileges.CapabilitySets(0, 0, 0))
-        return function()
-
-    return run

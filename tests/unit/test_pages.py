@@ -8,10 +8,12 @@ from __future__ import annotations
 import pathlib
 import re
 import shlex
+from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.nsfleet.linux.plugins.module_utils._create.options import persist_options, unshare_options
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter import file_marks, read_only_parts, state_net, watch
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
     command_options,
@@ -51,6 +53,14 @@ def test_every_option_of_a_command_that_a_page_shows_exists(page: pathlib.Path) 
     shown = re.findall(r'-m ns_exec -a "([^"]+)"', page.read_text())
     given = {word.partition("=")[0] for arguments in shown for word in shlex.split(arguments)}
     assert given - names == set()
+
+
+@pytest.mark.parametrize(("module", "known"), [("ns_unshare", unshare_options()), ("ns_persist", persist_options())])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_every_option_of_what_makes_namespaces_exists(page: pathlib.Path, module: str, known: dict[str, Any]) -> None:
+    shown = re.findall(rf'-m {module} -a "([^"]+)"', page.read_text())
+    given = {word.partition("=")[0] for arguments in shown for word in shlex.split(arguments)}
+    assert given - set(known) == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the nsfleet.linux authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ns_facts under every promised ansible-core and every promised Python of the managed host."""
+"""The modules under every promised ansible-core and every promised Python of the managed host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -51,11 +52,29 @@ def ansible(release: str, managed: str, *arguments: str) -> subprocess.Completed
     )
 
 
-def facts(answer: subprocess.CompletedProcess[str]) -> dict[str, t.Any]:
+def result_of(answer: subprocess.CompletedProcess[str], word: str) -> dict[str, t.Any]:
+    """A module's result, said to be SUCCESS or CHANGED."""
     assert answer.returncode == 0, answer.stdout + answer.stderr
     head, dummy, result = answer.stdout.partition(" => ")
-    assert head == "localhost | SUCCESS", answer.stdout
-    return t.cast("dict[str, t.Any]", json.loads(result)["ansible_facts"]["namespaces"])
+    assert head == f"localhost | {word}", answer.stdout
+    return t.cast("dict[str, t.Any]", json.loads(result))
+
+
+def facts(answer: subprocess.CompletedProcess[str]) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", result_of(answer, "SUCCESS")["ansible_facts"]["namespaces"])
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> t.Iterator[int]:
+    """The pid of a process in a user namespace and a network of its own, which everybody may make."""
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--kill-child", "--fork", "cat"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 20
+        while not children.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield int(children.read_text())
+        process.kill()
 
 
 @pytest.mark.parametrize(("release", "version"), pythons.pairs())
@@ -65,6 +84,24 @@ def test_ns_facts_finds_the_namespace_it_runs_in(release: str, version: str) -> 
     own = os.readlink("/proc/self/ns/net")
     assert own in [namespace["name"] for namespace in found["inventory"]]
     assert found["own"]["net"].partition("#")[0] == own
+
+
+@pytest.mark.parametrize(("release", "version"), pythons.pairs())
+def test_ns_exec_enters_and_tells_change(release: str, version: str, elsewhere: int) -> None:
+    given = {"pid": elsewhere, "namespaces": ["user", "net"], "argv": ["readlink", "/proc/self/ns/net"]}
+    answer = ansible(release, str(pythons.find(version)), "-m", "nsfleet.linux.ns_exec", "-a", json.dumps(given))
+    assert result_of(answer, "SUCCESS")["stdout"] == os.readlink(f"/proc/{elsewhere}/ns/net")
+
+
+@pytest.mark.parametrize(("release", "version"), pythons.pairs())
+def test_ns_unshare_makes_all_types(release: str, version: str) -> None:
+    types = ["mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time"]
+    given = {"namespaces": types, "init": True, "mount_proc": True, "hostname": "web", "loopback": True,
+             "argv": ["sh", "-c", "uname -n; echo $$; readlink /proc/self/ns/net"]}
+    answer = ansible(release, str(pythons.find(version)), "-m", "nsfleet.linux.ns_unshare", "-a", json.dumps(given))
+    result = result_of(answer, "CHANGED")
+    assert result["stdout_lines"] == ["web", "2", result["namespaces"]["net"]]
+    assert list(result["namespaces"]) == types
 
 
 @pytest.mark.parametrize("release", [release for release in pythons.CORES if pythons.controller(release)])

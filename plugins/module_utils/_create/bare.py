@@ -69,13 +69,19 @@ def replace_by_link(path: str, target: str) -> None:
         os.symlink(target, "%s/%s" % (hidden, temporary))
         os.rename("%s/%s" % (hidden, temporary), "%s/%s" % (here, name))
 
-    if joint:
-        try:
-            aside(out_of_sight)
-            return
-        except OSError:
-            pass  # the other way says why not
-    _do(path, "replaced", beside)
+    try:
+        if joint:
+            try:
+                aside(out_of_sight)
+                return
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise _refused(path, "replaced", error) from error
+        _do(path, "replaced", beside)
+    finally:
+        # Of a child that did not get as far as giving it its name; what it leads to may go at once.
+        for place in (folder, "%s/%s" % (UNITS, PINS)):
+            _unlink("%s/%s" % (place, temporary))
 
 
 def remove_folder(path: str, names: Sequence[str]) -> None:
@@ -105,12 +111,16 @@ def _do(path: str, what: str, work: Callable[[], Any]) -> None:
     try:
         aside(work)
     except OSError as error:
-        hint = {
-            errno.EISDIR: "it is a folder", errno.ENOTEMPTY: "there is something in it that is not ours",
-            errno.EPERM: "it takes CAP_SYS_ADMIN",
-            errno.EINVAL: "the module is in a chroot, or what is mounted around it belongs to another user namespace",
-        }.get(error.errno or 0, os.strerror(error.errno or 0))
-        raise Refused("%s could not be %s (%s): %s." % (path, what, why(error), hint)) from error
+        raise _refused(path, what, error) from error
+
+
+def _refused(path: str, what: str, error: OSError) -> Refused:
+    hint = {
+        errno.EISDIR: "it is a folder", errno.ENOTEMPTY: "there is something in it that is not ours",
+        errno.EPERM: "it takes CAP_SYS_ADMIN",
+        errno.EINVAL: "the module is in a chroot, or what is mounted around it belongs to another user namespace",
+    }.get(error.errno or 0, os.strerror(error.errno or 0))
+    return Refused("%s could not be %s (%s): %s." % (path, what, why(error), hint))
 
 
 def _leave_all_but(folder: str) -> None:

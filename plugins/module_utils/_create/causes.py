@@ -31,7 +31,8 @@ def no_map(file: str, content: bytes, error: OSError) -> Refused:
     code = errno.errorcode.get(error.errno or 0, str(error))
     shown = "; ".join(content.decode("ascii").split("\n")[:-1][:5]) or content.decode("ascii")
     why = {
-        "EPERM": "an id outside is not mapped in the module's own user namespace, or is not the caller's to map",
+        "EPERM": "an id outside is not mapped in the module's own user namespace, or is not the caller's to map (0 is"
+                 " only for who has CAP_SETFCAP, since Linux 5.12)",
         "EINVAL": "the kernel finds that its ranges overlap, or are too many",
         "EACCES": "/proc is not writable here, or a security module forbids it",
     }.get(code, os.strerror(error.errno or 0))

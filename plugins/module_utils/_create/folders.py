@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import List
 
 from .._enter.single import NETNS
@@ -45,6 +46,23 @@ def make_folder(path: str) -> None:
         os.makedirs(path, 0o755, exist_ok=True)
     except OSError as error:
         raise Refused("The folder %s could not be made (%s)." % (path, why(error))) from error
+
+
+def refuse_others(path: str) -> None:
+    """Who else could write there could have us mount, and remove, where they like. Raises Refused."""
+    try:
+        found = os.stat(path)
+        open_to_all = found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        above = path
+        while not open_to_all and above != "/":
+            above = os.path.dirname(above)
+            mode = os.stat(above).st_mode
+            open_to_all = mode & stat.S_IWOTH and not mode & stat.S_ISVTX
+    except OSError as error:
+        raise Refused("The folder %s cannot be looked at (%s)." % (path, why(error))) from error
+    if open_to_all:
+        raise Refused("The folder %s, or one above it, can be written by others: name one that only root can change."
+                      % path)
 
 
 def units_are_ready(table: List[mount_table.Row], folder: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Dict, List, NamedTuple
+from typing import Dict, Iterator, List, NamedTuple
 
 from .._enter.plain import plain
 from .._enter.unit_record import Record
@@ -14,6 +14,7 @@ from .._kernel.pidfd import pidfd_open
 from .._kernel.pidfd_signal import pidfd_send_signal
 from .._kernel.proc import Proc
 from .._model.entry import Refused
+from .inside import pid_namespace_has_ended
 
 _ENDING = 5.0     # seconds until all that is in there has ended
 _MOST_NAMED = 10
@@ -30,23 +31,32 @@ class Inhabitant(NamedTuple):
         return "pid %d (%s)" % self
 
 
+def has_ended(descriptor: int, ref: str, record: Record) -> bool:
+    """Whether process 1 of a pid namespace has ended, and so all in there. Raises Refused."""
+    if record.pid_namespace == ref and record.init_lives() or next(_within(ref), None) is not None:
+        return False
+    # It lies beyond what we see, or is empty: only then something of ours goes in there to find out.
+    return pid_namespace_has_ended(descriptor)
+
+
 def inhabitants(ref: str, but: int | None = None) -> List[Inhabitant]:
     """All in a pid namespace and those inside of it, as far as we see them; not the process C(but)."""
+    return [found for found in _within(ref) if found.pid != but]
+
+
+def _within(ref: str) -> Iterator[Inhabitant]:
     proc = Proc()
-    found = []
     known: Dict[str, bool] = {}
     for pid in proc.pids():
-        if pid == but:
-            continue
         try:
             name = os.readlink(proc.path(pid, "ns", "pid"))
             if name not in known:
                 known[name] = _is_within(proc.path(pid, "ns", "pid"), ref)
-            if known[name]:
-                found.append(Inhabitant(pid, plain(proc.stat(pid).comm)))
+            found = proc.stat(pid) if known[name] else None
         except OSError:
             continue  # it has ended, or is nobody's business of ours
-    return found
+        if found is not None and found.state not in "ZX":
+            yield Inhabitant(pid, plain(found.comm))
 
 
 def named(all_of_them: List[Inhabitant]) -> str:

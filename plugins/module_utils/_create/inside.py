@@ -74,7 +74,13 @@ def offsets_of(descriptor: int) -> Dict[str, int]:
 
 def pid_namespace_has_ended(descriptor: int) -> bool:
     """Whether process 1 of a pid namespace has ended, so that there can be no other in there. Raises Refused."""
-    with_it = _joined(descriptor, "pid")
+    try:
+        with_it = _joined(descriptor, "pid")
+    except Refused as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, OSError) and cause.errno == errno.EINVAL:
+            return False  # it is not below our own: who is in there cannot be seen from here
+        raise
     try:
         # What appears in there is the Executor's program, which has nothing in it, and it ends at once.
         with_it.fork()

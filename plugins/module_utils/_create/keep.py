@@ -119,7 +119,7 @@ class Keeper:
                     pins.publish(pin, self._all()[kind], places.hidden(kind))
             finally:
                 for kind in kinds:
-                    pins.drop(places.hidden(kind))
+                    pins.drop_unless_needed(places.hidden(kind), places.of(kind))
         for kind in plan.clear:
             self.touched = True
             bare.remove(places.of(kind))
@@ -176,7 +176,7 @@ class Keeper:
             pins.publish(self._kept.network, self._all()["net"], hidden)
         finally:
             if not self._plan.unit:
-                pins.drop(hidden)
+                pins.drop_unless_needed(hidden, places.network)
 
     def _take_nsid(self) -> bool:
         """Set the nsid of what nobody sees yet. True: that has to wait until what has it now is gone."""

@@ -16,7 +16,8 @@ from .._model.inventory import TYPES
 from . import mount_table, pins
 from .folders import NETWORKS, PINS, networks_fault
 from .id_maps import IdRange
-from .inside import look_inside, maps_of, offsets_of, pid_namespace_has_ended
+from .inhabitants import has_ended
+from .inside import look_inside, maps_of, offsets_of
 from .pins import Pin
 
 _LONGEST = 255  # bytes, NAME_MAX
@@ -117,7 +118,7 @@ def look(places: Places) -> Kept:
             if pin.state != "missing":
                 kept.pins[kind] = pin
         pid = kept.pins.get("pid")
-        if pid is not None and pid.descriptor is not None and pid_namespace_has_ended(pid.descriptor):
+        if pid is not None and pid.descriptor is not None and has_ended(pid.descriptor, pid.ref, kept.record):
             pid.dead, pid.fault = True, "a pid namespace whose process 1 has ended"
         return kept
     except OSError as error:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import List
+from typing import List, Set
 
 from .._enter import unit_record
 from .._enter.single import NETNS
@@ -18,8 +18,9 @@ from .outside import remove as remove_cgroup
 _PATIENCE = 1.0  # seconds
 
 
-def sweep(units: str) -> None:
-    """Everything of this kind; the folder is locked. Raises Refused."""
+def sweep(units: str) -> Set[str]:
+    """Everything of this kind; the folder is locked. Returns the names that were finished. Raises Refused."""
+    finished = set()
     for name in _listed(units):
         if name.startswith((NEW, OLD)):
             discard("%s/%s" % (units, name))
@@ -30,10 +31,12 @@ def sweep(units: str) -> None:
                 os.unlink("%s/%s" % (hidden, kind))
             for name in _listed("%s/%s" % (hidden, kind)):
                 place = "%s/%s" % (NETNS, name) if kind == NETWORKS else "%s/%s/%s" % (units, name, kind)
-                _finish(place, "%s/%s/%s" % (hidden, kind, name))
+                if _finish(place, "%s/%s/%s" % (hidden, kind, name)):
+                    finished.add(place)
         except OSError as error:
             raise Refused("What a killed run has left in %s could not be removed (%s)." % (hidden, error)) from error
     tidy(units)
+    return finished
 
 
 def sweep_networks() -> None:
@@ -52,19 +55,22 @@ def discard(folder: str) -> None:
         remove_cgroup(record.cgroup, _PATIENCE)
 
 
-def _finish(place: str, path: str) -> None:
-    """A name that still is a link to the hidden place gets the namespace itself. Raises OSError."""
+def _finish(place: str, path: str) -> bool:
+    """A name that still is a link to the hidden place gets the namespace itself; whether it was. Raises OSError."""
+    done = False
     try:
         if os.readlink(place) == path:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 nsfs.ns_type(descriptor)
                 pins.finish(place, descriptor)
+                done = True
             finally:
                 os.close(descriptor)
     except OSError:
         pass  # nothing is mounted there: the next look finds a link that leads nowhere
     pins.drop(path)
+    return done
 
 
 def _listed(folder: str) -> List[str]:

@@ -12,6 +12,7 @@ class Row(NamedTuple):
 
     number: int
     parent: int
+    device: str
     root: str
     point: str
     group: int | None
@@ -26,8 +27,9 @@ def rows(proc: Proc, pid: object = "self") -> List[Row]:
         try:
             end = fields.index(b"-", 6)
             groups = [int(each[7:]) for each in fields[6:end] if each.startswith(b"shared:")]
-            found.append(Row(int(fields[0]), int(fields[1]), text(unescape(fields[3])), text(unescape(fields[4])),
-                             groups[0] if groups else None, text(fields[end + 1])))
+            found.append(Row(
+                int(fields[0]), int(fields[1]), text(fields[2]), text(unescape(fields[3])), text(unescape(fields[4])),
+                groups[0] if groups else None, text(fields[end + 1])))
         except (ValueError, IndexError):
             continue
     return found

@@ -76,6 +76,16 @@ def remove(name: str, patience: float = 0.0) -> None:
             _remove("%s/%s" % (place, name))
 
 
+def sweep() -> None:
+    """Remove those in which nobody is: runs that were killed have left them."""
+    try:
+        places = _places()
+    except OSError:
+        return
+    for place, dummy in places:
+        _sweep(place)
+
+
 def _places() -> List[Tuple[str, bool]]:
     """The folders below which they are made, and whether they are of version 2. Raises OSError."""
     return [

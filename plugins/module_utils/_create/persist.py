@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Set
 
 from .._enter import many
 from .._enter.admission import wanted_types
@@ -22,6 +22,8 @@ from .kept import Kept, Places, checked_name, look, look_closer
 from .leftovers import sweep, sweep_networks
 from .mount_table import rows
 from .options import EXISTING, new_options
+from .outside import sweep as sweep_cgroups
+from .pins import LEFT
 from .plan import Want, difference, plan
 from .standing import stand
 from .wanted import NewNamespaces
@@ -39,15 +41,20 @@ def run_persist(params: Mapping[str, Any], check: bool) -> Result:
     (result,) = many.run([many.Job(lambda: _work(params, check), _SECONDS, _MOST)], 1)
     # Of a process that ended without a word.
     result.pop("unproven", None)
-    return result
+    return {**_nothing(params), **result}
+
+
+def _nothing(params: Mapping[str, Any]) -> Result:
+    """A result that says nothing yet."""
+    return {
+        "name": params.get("name"), "state": params.get("state"), "changed": False, "paths": {}, "namespaces": {},
+        "repaired": [], "diff": {"before": "", "after": ""},
+    }
 
 
 def _work(params: Mapping[str, Any], check: bool) -> Result:
     """In a process of its own, which may join the mounts of process 1."""
-    result: Result = {
-        "name": params.get("name"), "state": params.get("state"), "changed": False, "paths": {}, "namespaces": {},
-        "repaired": [], "diff": {"before": "", "after": ""},
-    }
+    result = _nothing(params)
     warnings: List[str] = []
     run = None
     try:
@@ -113,9 +120,12 @@ class _Run:
         return folders.units_are_ready(rows(Proc()), self._places.units)
 
     def _look_and_do(self, result: Result) -> None:
-        self._prepare()
+        finished = self._prepare()
         kept = look(self._places)
         try:
+            for pin in (kept.network, *kept.pins.values()):
+                if pin.path in finished and not pin.fault:
+                    pin.finished, pin.fault = True, LEFT
             if self._absent:
                 self._forget(kept, result)
             else:
@@ -125,34 +135,36 @@ class _Run:
             if not self._check:
                 folders.tidy(self._places.units)
 
-    def _prepare(self) -> None:
-        """Have the folders to ourselves, and ready. Check mode makes none."""
+    def _prepare(self) -> Set[str]:
+        """Have the folders to ourselves, and ready; the names that were finished then. Check mode makes none."""
         until = time.monotonic() + _TURN
         units = self._places.units
-        network = self._absent or "net" in self._want.types
         make = not self._check and not self._absent
         if make:
             folders.make_folder(units)
         if os.path.isdir(units):
+            folders.refuse_others(units)
             self._locks.take(units, until)
             if make:
                 folders.make_units_ready(units)
-        if network:
-            if make:
-                folders.make_folder(NETNS)
-            if os.path.isdir(NETNS):
-                self._locks.take(NETNS, until)
+        if make and "net" in self._want.types:
+            folders.make_folder(NETNS)
+        # Also for others: what killed runs have left may have to do with it.
+        if os.path.isdir(NETNS):
+            self._locks.take(NETNS, until)
         if not self._check:
+            sweep_networks()
             if os.path.isdir(units):
-                sweep(units)
-            if network:
-                sweep_networks()
+                return sweep(units)
+        return set()
 
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
         result.update(changed=forgetter.changed, diff=forgetter.difference())
-        if not self._check and forgetter.changed:
-            forgetter.run()
+        if not self._check:
+            if forgetter.changed:
+                forgetter.run()
+            sweep_cgroups()
 
     def _keep(self, kept: Kept, result: Result) -> None:
         want, places = self._want, self._places

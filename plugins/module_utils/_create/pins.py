@@ -12,17 +12,19 @@ from .._enter.target import why
 from .._kernel import nsfs
 from .._kernel.mounts import MNT_DETACH, MS_BIND, UMOUNT_NOFOLLOW, mount, umount2
 from .._model.entry import Refused
-from . import bare, mount_table
+from . import bare, elsewhere, mount_table
 
 _YOUNG = 2.0     # seconds in which ip-netns(8) may still mount something on the file that it has made
-_LEFT = "left by a run that was killed"
+LEFT = "a link to where it is mounted, left by a run that was killed"
 
 
 @dataclass
 class Pin:
     """C(state): C(missing); C(namespace), one of the wanted type is there; C(linked), a link leads to one, as a killed
-    run leaves it; C(other), one of another type; C(stale), a file or link that leads nowhere; C(taken), what is no
-    file. C(fault): what is wrong with it, in words. C(ref), C(descriptor): of a namespace of the wanted type.
+    run leaves it; C(elsewhere), one that only those in another mount namespace see there; C(other), one of another
+    type; C(stale), a file or link that leads nowhere; C(taken), what is no file.
+
+    C(fault): what is wrong with it, in words. C(ref), C(descriptor): of a namespace of the wanted type.
     """
 
     path: str
@@ -33,6 +35,7 @@ class Pin:
     descriptor: int | None = None
     mounts: int = 0
     dead: bool = False
+    finished: bool = False  # by this run, which had to clear up first
 
     @property
     def lives(self) -> bool:
@@ -42,7 +45,7 @@ class Pin:
     @property
     def right(self) -> bool:
         """Whether there is nothing to mend."""
-        return self.state == "namespace" and not self.fault
+        return self.state == "namespace" and (self.finished or not self.fault)
 
     def close(self) -> None:
         """Let go of it."""
@@ -57,9 +60,19 @@ def look(path: str, kind: str, table: Sequence[mount_table.Row]) -> Pin:
     while True:
         pin = _look(path, kind, table)
         # ip netns makes the file first and mounts on it later, without a lock: not to be taken for a stale one.
-        if pin.state != "stale" or pin.mounts or not _is_young(path) or time.time() > until:
-            return pin
+        if pin.state != "stale" or not _is_young(path) or time.time() > until:
+            return _seen_by_others(pin) if pin.state == "stale" else pin
         time.sleep(0.02)
+
+
+def _seen_by_others(pin: Pin) -> Pin:
+    found = elsewhere.find(pin.path, pin.kind)
+    if found is None:
+        return pin
+    pin.descriptor, pid = found
+    pin.ref = "%s:[%d]" % (pin.kind, os.fstat(pin.descriptor).st_ino)
+    pin.state, pin.fault = "elsewhere", "mounted in another mount namespace only, that of pid %d" % pid
+    return pin
 
 
 def _is_young(path: str) -> bool:
@@ -89,7 +102,7 @@ def _look(path: str, kind: str, table: Sequence[mount_table.Row]) -> Pin:
                 if os.stat(path).st_dev == _nsfs():
                     pin = _opened(path, kind, path)
                     if pin.state == "namespace":
-                        pin.state, pin.fault = "linked", "a link to where it is mounted, " + _LEFT
+                        pin.state, pin.fault = "linked", LEFT
                     return pin
             except OSError:
                 pass
@@ -146,6 +159,16 @@ def drop(path: str) -> None:
         pass
 
 
+def drop_unless_needed(path: str, place: str) -> None:
+    """The same, but where the name still is a link to it: then the next run goes on from there. Raises OSError."""
+    try:
+        if os.readlink(place) == path:
+            return
+    except OSError:
+        pass  # EINVAL: the namespace is mounted on it by now
+    drop(path)
+
+
 def publish(pin: Pin, descriptor: int, hidden: str) -> None:
     """Have a namespace at a name where that pin was seen; C(hidden): where it is mounted already. Raises Refused.
 
@@ -153,6 +176,10 @@ def publish(pin: Pin, descriptor: int, hidden: str) -> None:
     hidden place, then the namespace is mounted on that link, which propagates to others as a mount does.
     """
     try:
+        if pin.state == "elsewhere":
+            # On the file itself: they keep what they see.
+            mount("/proc/self/fd/%d" % descriptor, pin.path, None, MS_BIND)
+            return
         if pin.state == "missing":
             os.symlink(hidden, pin.path)
         elif pin.state != "linked" or os.readlink(pin.path) != hidden:

@@ -11,9 +11,9 @@ from .._enter.execution import execute
 from .._enter.guarded import Guarded
 from .._enter.launch import Plan, Running, with_executor
 from .._enter.preparation import Preparation
-from .._enter.privileges import for_user, of_host
+from .._enter.privileges import Privileges, for_user, of_host
 from .._enter.started import Started
-from .._enter.worker import empty, reported, tell_execution
+from .._enter.worker import blank, reported, tell_execution
 from .._kernel.executor import FIRST, Executor
 from .._kernel.init_program import image_file
 from .._model.entry import NotKnown, Refused, Target
@@ -73,12 +73,13 @@ class _Task:
 
     def result(self, check: bool) -> Result:
         """In a process of its own."""
-        result = empty(self._command)
+        result = blank(self._command)
         result.update(pid=None, start_time=None)
         target = Target(_NAME)
         try:
             if self._root is not None:
-                target.name, target.root = self._root, _opened(self._root)
+                target.name = target.chroot = self._root
+                target.root = _opened(self._root)
             # A user of a new user namespace is not one of ours: its number means something there only.
             command = self._command
             if self._root is not None:
@@ -86,8 +87,9 @@ class _Task:
             asked = replace(command, user=None, group=None) if "user" in self._wanted.types else command
             prepared = Preparation(target, asked, lambda dummy: target)
             try:
+                inside = self._inside(prepared) if "user" in self._wanted.types else None
                 guarded = Guarded(target, command, prepared, result)
-                guarded.do(check, lambda dummy: self._run(prepared, result))
+                guarded.do(check, lambda dummy: self._run(prepared, inside, result))
             finally:
                 prepared.close()
             if prepared.warnings:
@@ -101,12 +103,11 @@ class _Task:
                 os.close(target.root)
         return result
 
-    def _run(self, prepared: Preparation, result: Result) -> None:
+    def _run(self, prepared: Preparation, inside: Privileges | None, result: Result) -> None:
         command = self._command
         plan = prepared.plan(command.run, None)
-        plan.root = self._root
-        if "user" in self._wanted.types:
-            self._become(plan, prepared)
+        if inside is not None:
+            plan.privileges = inside
         new = New(self._wanted, self._mount_proc, FIRST if self._init else None, self._detach)
         images = [image_file()] if self._init else []
         try:
@@ -139,7 +140,7 @@ class _Task:
         result.update(pid=found.pid, start_time=found.start_time)
         return found.warnings
 
-    def _become(self, plan: Plan, prepared: Preparation) -> None:
+    def _inside(self, prepared: Preparation) -> Privileges:
         """Who the command is in a new user namespace, with all capabilities there. Raises Refused."""
         command, wanted = self._command, self._wanted
         privileges = of_host(True)
@@ -156,8 +157,9 @@ class _Task:
                                   % (option, number, option))
             groups = [group for group in account.groups if id_maps.maps(wanted.gid_map, group)]
             privileges = for_user(privileges, account.uid, account.gid, groups)
-            plan.environment = {**plan.environment, b"HOME": os.fsencode(account.home)}
-        plan.privileges = privileges
+            if command.user:
+                prepared.live_in(account.home)
+        return privileges
 
 
 def _first(own: int | None, ranges: List[id_maps.IdRange]) -> int:

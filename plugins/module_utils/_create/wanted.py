@@ -67,10 +67,10 @@ class NewNamespaces:
             raise Refused("map_root_user and map_current_user both say what the caller is inside: give one.")
         users, groups = params.get("map_users") or [], params.get("map_groups") or []
         # Without any map nobody inside would be anybody.
-        root = root or not (current or users or groups)
-        single = [0, 0] if root else [os.geteuid(), os.getegid()] if current else [None, None]
-        self.uid_map = id_maps.chosen("map_users", users, single[0], own_users)
-        self.gid_map = id_maps.chosen("map_groups", groups, single[1], own_groups)
+        own_user = 0 if root or not (current or users) else os.geteuid() if current else None
+        own_group = 0 if root or not (current or groups) else os.getegid() if current else None
+        self.uid_map = id_maps.chosen("map_users", users, own_user, own_users)
+        self.gid_map = id_maps.chosen("map_groups", groups, own_group, own_groups)
         self.setgroups = params.get("setgroups")
         has = capget().effective
         if has >> _CAP_SETUID & 1 and has >> _CAP_SETGID & 1:

@@ -91,14 +91,14 @@ def in_files(passwd: bytes, content: bytes, user: str | None, group: str | None,
     entry = next((one for one in users(passwd) if (one.name == name if uid is None else one.uid == uid)), None)
     if entry is None:
         if uid is None:
-            raise Refused(_unknown("user", name, PASSWD, where))
+            raise Refused(_unknown("user", name, "in %s of %s" % (PASSWD, where)))
         entry = User("", uid, 0, "/", "")
     if primary:
         gid = _strict(primary, "group")
         if gid is None:
             gid = next((one.gid for one in groups(content) if one.name == primary), None)
         if gid is None:
-            raise Refused(_unknown("group", primary, GROUP, where))
+            raise Refused(_unknown("group", primary, "in %s of %s" % (GROUP, where)))
         return Account(entry.uid, gid, [gid], entry.home or "/", entry.name, entry.shell)
     found = [entry.gid]
     if entry.name:
@@ -120,7 +120,7 @@ def on_host(user: str | None, group: str | None) -> Account:
         entry = pwd.getpwnam(name) if uid is None else pwd.getpwuid(uid)
     except KeyError:
         if uid is None:
-            raise Refused(_unknown("user", name, "users", "the host")) from None
+            raise Refused(_unknown("user", name, "among the users of the host")) from None
     home, shell = (entry.pw_dir or "/", entry.pw_shell) if entry else ("/", "")
     found, called = (entry.pw_uid, entry.pw_name) if entry else (uid or 0, "")
     if primary:
@@ -129,7 +129,7 @@ def on_host(user: str | None, group: str | None) -> Account:
             try:
                 gid = grp.getgrnam(primary).gr_gid
             except KeyError:
-                raise Refused(_unknown("group", primary, "groups", "the host")) from None
+                raise Refused(_unknown("group", primary, "among the groups of the host")) from None
         return Account(found, gid, [gid], home, called, shell)
     own = entry.pw_gid if entry else 0
     others = os.getgrouplist(called, own) if called else []
@@ -153,5 +153,5 @@ def _lines(content: bytes, fields: int) -> Iterator[list[str]]:
             yield found
 
 
-def _unknown(what: str, name: str, file: str, where: str) -> str:
-    return "the %s %s is not known: it is not in %s of %s, where a number would do too" % (what, name, file, where)
+def _unknown(what: str, name: str, where: str) -> str:
+    return "the %s %s is not known: it is not %s. Give one that is, or a number" % (what, name, where)

@@ -55,6 +55,7 @@ class FileChanges:
         self._unproven: list[str] = []
         self._authors: dict[int, bool | None] = {}
         self._marks = FileMarks(target, until)
+        self._marks.let_go()
 
     def follow(self, pid: int, cgroup: str = "") -> None:
         """Call before the process C(pid) forks. C(cgroup): the path (of /proc/PID/cgroup) of one for it alone."""
@@ -98,6 +99,7 @@ class FileChanges:
         self.read()
         if self._tree is not None:
             self._tree.finish()
+        self._marks.take_again()
         found = FileLines(self._start, MOST_LINES)
         paths = Paths(self._marks, until)
         created = 0
@@ -124,6 +126,7 @@ class FileChanges:
         if gone > created and not before and not after:
             before.append("file of unknown name, replaced and then removed")
         self._say(paths.unproven + self._marks.unproven + found.unproven(self.untracked()))
+        self._say(self._lost())
         after += self._walk(until)
         return Changes(before, after, self._unproven)
 
@@ -193,6 +196,13 @@ class FileChanges:
                 if line.startswith(b"0::"):
                     return (line[3:] + b"/").startswith(own + b"/")
         return None
+
+    def _lost(self) -> list[str]:
+        """What was written where nobody can look any more: the command has unmounted or covered it."""
+        written = {fsid for fsid, dummy, dummy2 in self._touched}
+        return ["what was written below %s is not known by name: it is not mounted there any more" % place.point
+                for place in self._marks.lost
+                if place.spot.file[2] in written and not self._marks.places.get(place.spot.file[2])]
 
     def _walk(self, until: float) -> list[str]:
         if not self._marks.walks:

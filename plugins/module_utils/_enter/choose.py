@@ -45,7 +45,11 @@ def wanted_labels(option: Any) -> dict[str, str | None]:
             # YAML reads true as a boolean; labels are written in lower case.
             found[str(key)] = None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     else:
+        if not isinstance(option, (list, type(None))):
+            raise Refused("labels is %r: give a dictionary, or a list of key=value and key." % option)
         for entry in option or ():
+            if isinstance(entry, (dict, list)):
+                raise Refused("labels: %r is no label: write key=value or key, or all of them as a dictionary." % entry)
             key, equals, value = str(entry).partition("=")
             found[key] = value if equals else None
     if "" in found:
@@ -87,7 +91,7 @@ def choose(look: Look, containers: Sequence[str], engines: Collection[str], labe
             continue
         if not one.namespaces:
             choice.targets.append(Chosen(one.name, refusal=(
-                "The namespaces of %s (pid %d) cannot be read: that takes the rights of its user, or root's."
+                "The namespaces of %s (pid %d) cannot be read: run the task as root (become), or as its user."
                 % (one.name, one.pid))))
             continue
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple, Tuple
 
 from .._kernel.fanotify import fanotify_init, handle_of, identity, mark
 from .._kernel.in_root import open_in_root
 from .._model.entry import Target
+from .file_places import Place, Single, Spot, file_of, open_path
 from .mount_view import MountLine, MountView
 
 # Made by the kernel: what is written there is no file (net's sysctls and the like have watchers of their own).
@@ -29,34 +29,11 @@ _INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class Place(NamedTuple):
-    """A directory tree that the target sees at C(point).
-
-    C(descriptor): its top, opened for reading. C(top): the path of that as readlink of /proc/self/fd gives it, from
-    which the paths of files in it start. C(upper): it is the upper directory of an overlay, C(work) that one's work
-    directory, C(lowers) its lower ones, the topmost first. C(in_memory): writes through a mapping leave no trace there.
-    """
-
-    descriptor: int
-    top: str
-    point: str
-    upper: bool
-    work: str
-    lowers: Tuple[str, ...]
-    in_memory: bool
-
-
-class Single(NamedTuple):
-    """A file that is a mount itself (/etc/hosts of most containers), as an O_PATH descriptor."""
-
-    descriptor: int
-    point: str
-
-
 class FileMarks:
     """Opens and marks all there is. What cannot be watched is in C(walks), what cannot even be walked in C(unproven).
 
-    C(groups): fanotify descriptors. C(places) by file system (f_fsid), C(singles) by file system and handle.
+    C(groups): fanotify descriptors. C(places) by file system (f_fsid), C(singles) by file system and handle. Between
+    C(let_go) and C(take_again) none of them is open; C(lost) then has those that are not where they were any more.
     """
 
     def __init__(self, target: Target, until: float) -> None:
@@ -65,6 +42,7 @@ class FileMarks:
         self.singles: dict[tuple[bytes, bytes], Single] = {}
         self.walks: list[tuple[Place | Single, str]] = []
         self.unproven: list[str] = []
+        self.lost: list[Place | Single] = []
         self._root = -1
         self._opened: list[int] = []
         self._marked: set[bytes] = set()
@@ -85,20 +63,70 @@ class FileMarks:
         singles: list[Single] = []
         # Of mounts at one path only the last is seen.
         for path, line in {line.path: line for line in mounts}.items():
-            if "ro" in line.options.split(",") or "ro" in line.super_options.split(",") or line.fstype in _NO_FILES:
+            if line.fstype in _NO_FILES:
                 continue
+            # Watched all the same, for who has the right makes it writable and read-only again; but not walked.
+            writable = "ro" not in line.options.split(",") and "ro" not in line.super_options.split(",")
             if path.startswith(remote) or (path + "/").startswith(remote):
-                self.unproven.append("files below %s (%s) cannot be watched" % (path, line.fstype))
+                if writable:
+                    self.unproven.append("files below %s (%s) cannot be watched" % (path, line.fstype))
                 continue
+            walks = len(self.walks)
             try:
-                self._take(line, singles)
+                self._take(line, singles if writable else [])
             except OSError as error:
-                self.unproven.append("files below %s cannot be watched: %s" % (path, error.strerror))
+                if writable:
+                    self.unproven.append("files below %s cannot be watched: %s" % (path, error.strerror))
+            if not writable:
+                del self.walks[walks:]
         if "/" not in (line.path for line in mounts):
             self._take_root()
         # After the directories: most lie in a file system that is watched by now.
         for single in singles:
             self._take_single(single)
+
+    def let_go(self) -> None:
+        """Close what would keep mounts busy; what is marked stays so."""
+        for descriptor in self._opened:
+            if descriptor != self._root:
+                os.close(descriptor)
+        self._opened = [self._root] if self._root in self._opened else []
+        self.places = {fsid: [place._replace(descriptor=-1) for place in places]
+                       for fsid, places in self.places.items()}
+        self.singles = {key: single._replace(descriptor=-1) for key, single in self.singles.items()}
+        self.walks = [(place._replace(descriptor=-1), why) for place, why in self.walks]
+
+    def take_again(self) -> None:
+        """Open it again, as far as it still is where it was."""
+        for fsid, places in self.places.items():
+            self.places[fsid] = [again for again in map(self._again, places) if isinstance(again, Place)]
+        for key, single in list(self.singles.items()):
+            again = self._again(single)
+            if isinstance(again, Single):
+                self.singles[key] = again
+            else:
+                del self.singles[key]
+        walks, self.walks = self.walks, []
+        for place, why in walks:
+            there = self._again(place)
+            if there is None:
+                self.unproven.append("files below %s cannot be looked at: it is mounted no more" % place.point)
+            else:
+                self.walks.append((there, why))
+
+    def _again(self, old: Place | Single) -> Place | Single | None:
+        try:
+            found = open_in_root(self._root, old.spot.path) if old.spot.inside else open_path(old.spot.path)
+            self._opened.append(found)
+            if file_of(found) == old.spot.file:
+                if isinstance(old, Single):
+                    return old._replace(descriptor=found)
+                top = self._reopen(found)
+                return old._replace(descriptor=top, top=os.readlink("/proc/self/fd/%d" % top))
+        except OSError:
+            pass  # nor is it there
+        self.lost.append(old)
+        return None
 
     def close(self) -> None:
         """Let go of all."""
@@ -130,16 +158,16 @@ class FileMarks:
         if device != line.device and line.fstype != "btrfs":
             return  # hidden too; a subvolume of btrfs has a number of its own
         if stat.S_ISREG(status.st_mode):
-            singles.append(Single(found, line.path))
+            singles.append(Single(found, line.path, Spot(line.path, True, file_of(found))))
         elif stat.S_ISDIR(status.st_mode):
             uppers = self._uppers(line, found) if line.fstype == "overlay" else []
             top = self._reopen(found)
             if line.fstype != "overlay":
-                self._watch([self._place(top, line.path)])
+                self._watch([self._place(top, line.path, line.path)])
             elif uppers:
                 self._watch(uppers)
             else:
-                place = self._place(top, line.path)
+                place = self._place(top, line.path, line.path)
                 self.walks.append((place, "its upper directory is not to be found"))
 
     def _take_root(self) -> None:
@@ -147,7 +175,7 @@ class FileMarks:
         try:
             if os.fstatvfs(self._root).f_flag & os.ST_RDONLY:
                 return
-            place = self._place(self._reopen(self._root), "/")
+            place = self._place(self._reopen(self._root), "/", "/")
             if identity(self._root)[0] == _OVERLAY:
                 self.walks.append((place, "its upper directory is not to be found"))
             else:
@@ -160,10 +188,12 @@ class FileMarks:
         self._opened.append(descriptor)
         return descriptor
 
-    def _place(self, descriptor: int, point: str, upper: bool = False, work: str = "",
+    def _place(self, descriptor: int, point: str, path: str, inside: bool = True, upper: bool = False, work: str = "",
                lowers: tuple[str, ...] = ()) -> Place:
         top = os.readlink("/proc/self/fd/%d" % descriptor)
-        return Place(descriptor, top, point, upper, work, lowers, identity(descriptor)[0] in _IN_MEMORY)
+        in_memory = identity(descriptor)[0] in _IN_MEMORY
+        return Place(
+            descriptor, top, point, upper, work, lowers, in_memory, Spot(path, inside, file_of(descriptor)))
 
     def _uppers(self, line: MountLine, merged: int) -> list[Place]:
         """The upper directory. Events of an overlay itself are not to be had; all writes end up there.
@@ -181,7 +211,7 @@ class FileMarks:
         places: list[Place] = []
         for inside in (False, True):
             try:
-                found = open_in_root(self._root, upper) if inside else os.open(upper, os.O_PATH | os.O_CLOEXEC)
+                found = open_in_root(self._root, upper) if inside else open_path(upper)
             except OSError:
                 continue
             self._opened.append(found)
@@ -190,7 +220,7 @@ class FileMarks:
             if size.f_bsize != said.f_bsize or abs(size.f_blocks - said.f_blocks) > said.f_blocks // 50:
                 continue
             try:
-                places.append(self._place(self._reopen(found), line.path, True, work, lowers))
+                places.append(self._place(self._reopen(found), line.path, upper, inside, True, work, lowers))
             except OSError:
                 continue
         return places

@@ -7,7 +7,8 @@ import time
 from typing import Iterable, Iterator, NamedTuple, Optional
 
 from .._kernel.fanotify import open_handle
-from .file_marks import FileMarks, Place
+from .file_marks import FileMarks
+from .file_places import Place
 
 
 class Where(NamedTuple):

@@ -1,9 +1,9 @@
 """Whether there is anything to do at all: creates, removes, guards, check mode."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
-from .._model.entry import Refused, Target
+from .._model.entry import Changes, Refused, Target
 from .command import Command, Words
 from .execution import execute
 from .preparation import Preparation
@@ -11,7 +11,8 @@ from .privileges import GUARD, READ_ONLY
 from .watch import TRACKED
 
 Result = Dict[str, Any]
-_GUARD = 30.0  # seconds for a guard where the command has no end
+_GUARD = 30.0           # seconds for a guard where the command has no end
+_MOST_SHOWN = 64 << 10  # characters of a diff
 
 
 class Guarded:
@@ -92,16 +93,29 @@ class Guarded:
         tracked = [kind for kind in TRACKED if kind in target.types and (tracking or kind == "net")]
         found = execute(target, plan, tracked, self._command.timeout or _GUARD, self._command.timeout_grace, True)
         shown = "%s (%s)" % (option, words.shown if isinstance(words.shown, str) else " ".join(words.shown))
+        changes = found.changes
+        tell_changes(self._result, changes)
+        self.seen = self.seen and not changes.unproven
+        self._result["changed"] = bool(changes.before or changes.after) or not self.seen
+        if changes.before or changes.after:
+            raise Refused("%s has changed something (%s): a guard may only look. The command has not run." % (
+                shown, "; ".join((changes.before + changes.after)[:3])))
         if found.timed_out or found.rc not in (0, 1):
             how = "took too long" if found.timed_out else "ended with %d" % found.rc
             said = " ".join((found.stderr.text or found.stdout.text).split())
             raise Refused("%s %s, which is neither yes (0) nor no (1)%s. Nothing has run." % (
                 shown, how, ": " + said[:500].rstrip(".") if said else ""))
-        changes = found.changes
-        if changes.before or changes.after:
-            raise Refused("%s has changed something (%s): a guard may only look. The command has not run." % (
-                shown, "; ".join((changes.before + changes.after)[:3])))
-        # Who says yes is believed; that there was nothing else cannot be said.
-        self._result["unproven"] += [reason for reason in changes.unproven if reason not in self._result["unproven"]]
-        self.seen = self.seen and not changes.unproven
+        # Who says yes is believed; where not all was seen, that there was nothing else cannot be said.
         return found.rc == 0
+
+
+def tell_changes(result: Result, changes: Changes) -> None:
+    """What differs, and why there may be more than was seen."""
+    result["diff"] = {"before": _shown(changes.before), "after": _shown(changes.after)}
+    told = result["unproven"]
+    told += [reason for reason in changes.unproven if reason not in told]
+
+
+def _shown(lines: Sequence[str]) -> str:
+    text = "".join(line + "\n" for line in lines)
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...\n"

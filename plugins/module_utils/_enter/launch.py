@@ -138,11 +138,15 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
         surroundings.private(executor, MS_PRIVATE if plan.looking else MS_SLAVE)
     if kept and "net" in target.types:
         missing += surroundings.of_network(executor, target.netns, plan.files)
+    if plan.root is not None:
+        # Opened in here, where it will be read-only: one from outside would lead to mounts that can be written to. And
+        # before a place of its own covers it, for it may lie in /tmp.
+        root = executor.call(
+            "openat", AT_FDCWD, os.fsencode(plan.root), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0)
     if plan.looking:
         scratch = read_only(executor)
     if plan.root is not None:
-        # By its path: a descriptor would lead to the mounts outside, which can be written to.
-        executor.calls(step("chroot", os.fsencode(plan.root)), step("chdir", b"/"))
+        executor.calls(step("fchdir", root), step("chroot", b"."), step("chdir", b"/"))
     # Last: from now on it gets only what the container may have of time and memory.
     try:
         executor.calls(*(step("write", file, b"0", 1) for file in tasks))

@@ -18,6 +18,7 @@ Result = Dict[str, Any]
 _CHUNK = 1 << 18
 _HEAD = struct.Struct("=Q")  # bytes of the result that follows
 _ENDING = 3.0                # seconds to end by itself
+_LONGEST_WAIT = 3600.0       # seconds at once: poll(2) takes some weeks at most
 _FATAL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -131,7 +132,7 @@ def run(jobs: Sequence[Job], forks: int, arrived: Callable[[List[Result]], None]
             if not working:
                 break
             limits = [worker.until for worker in working.values() if worker.until is not None]
-            left = None if not limits else max(0.0, min(limits) - time.monotonic()) * 1000
+            left = None if not limits else max(0.0, min(_LONGEST_WAIT, min(limits) - time.monotonic())) * 1000
             ready = {line for line, dummy in poll.poll(left)}
             for line, worker in list(working.items()):
                 late = worker.until is not None and time.monotonic() >= worker.until

@@ -1,6 +1,7 @@
 """Which container a text means."""
 from __future__ import annotations
 
+import os
 import re
 from typing import Callable, Sequence, Tuple
 
@@ -12,6 +13,7 @@ from .._model.inventory import Container, Problems
 _Way = Callable[[Container, str], bool]
 _MOST_NAMED = 10
 _PREFIX = re.compile("[0-9a-f]{4,}")
+_TOO_SHORT = re.compile("[0-9a-f]{1,3}")
 _HEXADECIMAL = re.compile("[0-9a-f]{12,}")
 
 
@@ -61,10 +63,15 @@ def find(text: str, containers: Sequence[Container], problems: Problems) -> Cont
 def label(container: Container, also: Sequence[Container] = ()) -> str:
     """A container for a person, so that it can be told from C(also): C(web (docker, 0123456789ab))."""
     names = pod_names(container)
-    told = [container.engine, container.id[:12]]
-    if any(other is not container and other.id[:12] == told[1] for other in also):
+    told = [container.engine, _short(container)]
+    if any(other is not container and _short(other) == told[1] for other in also):
         told.append("pid %d" % container.pid)
     return "%s (%s)" % (names[-1] if names else container.name, ", ".join(told))
+
+
+def _short(container: Container) -> str:
+    # Only of hexadecimal digits the beginning is accepted: what else is shown has to be good for typing.
+    return container.id[:12] if _HEXADECIMAL.fullmatch(container.id) else printable(container.id[:64])
 
 
 def _several(text: str, found: Sequence[Container]) -> str:
@@ -76,6 +83,8 @@ def _several(text: str, found: Sequence[Container]) -> str:
 
 def _none(text: str, containers: Sequence[Container], problems: Problems) -> str:
     names = sorted({(pod_names(container) or (container.name,))[-1] for container in containers if not container.infra})
+    if len(names) > _MOST_NAMED:
+        names.sort(key=lambda name: _unlike(text.casefold(), name.casefold()))
     sentence = "There is no running container %s here" % printable(text[:255])
     if containers:
         sentence = "There is no container %s among the %d that run here" % (printable(text[:255]), len(containers))
@@ -84,7 +93,24 @@ def _none(text: str, containers: Sequence[Container], problems: Problems) -> str
         unseen = problems.as_list()
         told = ["%s: %s" % (problem["what"], problem["reason"]) for problem in unseen[:3]]
         sentence += "; not all could be seen (%s%s)" % (", ".join(told), ", ..." if len(unseen) > 3 else "")
-    return sentence + "."
+        if os.geteuid() != 0 and any(str(problem["reason"]).startswith("refused") for problem in unseen):
+            # The names are in files of the engines: to who may not read them no name is right.
+            return sentence + ": run the task as root (become)."
+    return sentence + _advice(text, containers) + "."
+
+
+def _unlike(text: str, name: str) -> Tuple[bool, int]:
+    """Smaller for a name that is more like the text: the right one should be among the few that are listed."""
+    return text not in name and name not in text, -len(os.path.commonprefix((text, name)))
+
+
+def _advice(text: str, containers: Sequence[Container]) -> str:
+    """What to write instead, where that can be guessed."""
+    if any(mark in text for mark in "*?[,"):
+        return ": container is a single name, patterns and several names go to containers"
+    if _TOO_SHORT.fullmatch(text) and any(container.id.startswith(text) for container in containers):
+        return ": to name a container by the beginning of its id takes four digits or more"
+    return ""
 
 
 def _more(entries: Sequence[object]) -> str:

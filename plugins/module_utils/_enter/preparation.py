@@ -9,7 +9,7 @@ from .._kernel.proc import Proc
 from .._model.entry import Refused, Target
 from .admission import Wanted
 from .command import Command, Words, path
-from .environment import completed, inherited
+from .environment import completed, encoded, inherited
 from .launch import Plan
 from .privileges import Privileges, executed, for_user, of_host, of_leader, restricted
 from .scout import Scout
@@ -47,6 +47,11 @@ class Preparation:
         except BaseException:
             self.close()
             raise
+
+    def live_in(self, home: str) -> None:
+        """Of a user who is only one inside: their home directory, where the task does not set HOME."""
+        if "HOME" not in self._command.env:
+            self._environment[b"HOME"] = encoded(home)
 
     def close(self) -> None:
         """End what looks around; the target stays open."""
@@ -117,6 +122,7 @@ class Preparation:
         plan = Plan(
             scout.program(os.fsdecode(argv[0]), search, folder), argv, environment, privileges,
             folder if command.chdir is not None else None, command.umask, command.stdin, command.max_output,
+            root=self._target.chroot,
         )
         if keep is not None:
             from .read_only import ENVIRONMENT
@@ -148,8 +154,9 @@ class Preparation:
         """The container's files for names, of which the command sees no more than these."""
         target = self._target
         if "mnt" in target.types or "net" not in target.types:
-            raise Refused("container_dns is for a command that joins net and keeps the host's mounts; %s joins %s." % (
-                target.name, ", ".join(target.types)))
+            raise Refused("container_dns is for a command that joins net and keeps the host's mounts, and this one"
+                          " joins %s of %s: leave it out, or write namespaces: [net]." % (
+                              ", ".join(target.types), target.name))
         own = Proc().namespaces("self")[0]
         kinds = tuple(
             kind for at, kind in ((0, "mnt"), (5, "user")) if target.namespaces.get(kind) not in (None, own[at])

@@ -72,6 +72,7 @@ class Waiter:
                 quiet = min(time.monotonic() + _QUIET, last)
             if tick is not None:
                 tick()
+            group.reap(self._pid)
 
     def close(self) -> None:
         """Let go of it."""

@@ -90,8 +90,8 @@ class Scout:
             if error.errno == errno.ELOOP:
                 why += ", its links have no end or lead through /proc"
             raise Refused(
-                "whether %s exists in %s could not be told (%s): give a path that can be looked at"
-                % (pattern, self._where(), why)
+                "whether %s exists %s could not be told (%s): give a path that can be looked at"
+                % (pattern, self._in(), why)
             ) from error
 
     def folder(self, path: str) -> None:
@@ -100,8 +100,8 @@ class Scout:
             self._ask(_FOLDER, (path,))
         except OSError as error:
             raise Refused(
-                "chdir to %s in %s is not possible (%s): give a folder that its user may enter"
-                % (path, self._where(), _code(error))
+                "chdir to %s %s is not possible (%s): give a folder that its user may enter"
+                % (path, self._in(), _code(error))
             ) from error
 
     def read(self, path: str, limit: int) -> bytes:
@@ -150,21 +150,27 @@ class Scout:
     def _where(self) -> str:
         return self._target.name if self._mounts else "the host"
 
+    def _in(self) -> str:
+        return "%s %s" % ("in" if self._mounts else "on", self._where())
+
     def _no_program(self, name: str, search: str, error: OSError) -> str:
-        where = self._where()
+        where = self._in()
         if error.errno == errno.EACCES:
-            return "%s may not be executed in %s by the command's user (EACCES): mind its mode and its mount" % (
+            return "%s may not be executed %s by the command's user (EACCES): mind its mode and its mount" % (
                 name, where)
         if error.errno != errno.ENOENT:
-            return "%s could not be looked up in %s (%s): give the path of a program" % (name, where, _code(error))
-        missing = "%s is not in %s (ENOENT%s)" % (name, where, "" if "/" in name else ", PATH is %s" % search)
-        if self._mounts:
-            import shutil
+            return "%s could not be looked up %s (%s): give the path of a program" % (name, where, _code(error))
+        told = "" if "/" in name else ", PATH is %s" % search
+        if not self._mounts:
+            inside = ", or join mnt too for one of %s" % self._target.name if self._target.container is not None else ""
+            return "%s is not on the host (ENOENT%s): give the path of a program that is there%s" % (name, told, inside)
+        import shutil
 
-            found = shutil.which(name, path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", os.defpath))
-            if found and os.path.isabs(found):
-                how = "join without mnt to use that one, for example namespaces: [net]"
-                return "%s, but the host has %s: %s" % (missing, found, how if self._joins else "leave out root")
+        missing = "%s is not in %s (ENOENT%s)" % (name, self._target.name, told)
+        found = shutil.which(name, path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", os.defpath))
+        if found and os.path.isabs(found):
+            how = "join without mnt to use that one, for example namespaces: [net]" if self._joins else "leave out root"
+            return "%s, but the host has %s: %s" % (missing, found, how)
         return missing + ": give the path of a program that is there"
 
     def _prepare(self) -> Answer:

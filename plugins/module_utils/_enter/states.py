@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import time
-from typing import Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from .._kernel.child import Answer, Child
 from .._kernel.modules import Modules
@@ -31,12 +31,13 @@ class StateWatch:
     """Looks at those of C(types) that are net, uts or ipc; others are not its subject. Close it when done.
 
     C(descriptors): open nsfs descriptors of the namespaces, by type; a type without one is the caller's own.
-    That of C(user) is only joined where the caller has no rights over the others. Make it, and look, before there are
-    pipes whose end somebody waits for: the child has a copy of what is a socket, and of nothing else.
+    That of C(user) is only joined where the caller has no rights over the others. C(modules) is asked at each look, for
+    the command may be the first to need one. Make it, and look, before there are pipes whose end somebody waits for:
+    the child has a copy of what is a socket, and of nothing else.
     """
 
-    def __init__(self, descriptors: Dict[str, int], types: Sequence[str], modules: Modules, until: float,
-                 root: str = "/proc") -> None:
+    def __init__(self, descriptors: Dict[str, int], types: Sequence[str], modules: Callable[[], Modules],
+                 until: float, root: str = "/proc") -> None:
         self._types = [kind for kind in _WATCHED if kind in types]
         # Imported here, once for all children.
         self._subjects = {kind: _subjects(kind) for kind in self._types}
@@ -111,8 +112,8 @@ def _let_go(keep: set[int]) -> None:
 class _Watching:
     """In the child: what was seen first."""
 
-    def __init__(self, descriptors: Dict[str, int], subjects: Dict[str, Tuple[Subject, ...]], modules: Modules,
-                 root: str) -> None:
+    def __init__(self, descriptors: Dict[str, int], subjects: Dict[str, Tuple[Subject, ...]],
+                 modules: Callable[[], Modules], root: str) -> None:
         self._descriptors = descriptors
         self._of_types = subjects
         self._modules = modules
@@ -129,7 +130,7 @@ class _Watching:
                 self._unproven.append("%s: %s" % (kind, reason(error)))
                 continue
             self._subjects += subjects
-        self._before = Look(until, self._modules, self._root)
+        self._before = Look(until, self._modules(), self._root)
         self._before.take(self._subjects)
         self._before.close()
 
@@ -138,7 +139,7 @@ class _Watching:
         if before is None:
             # A child that came in place of one that died; it has seen nothing, and is nowhere.
             raise OSError(errno.ECHILD, os.strerror(errno.ECHILD))
-        after = Look(until, self._modules, self._root, before)
+        after = Look(until, self._modules(), self._root, before)
         after.take(self._subjects)
         after.close()
         before.others, after.others = set(after.names.values()), set(before.names.values())

@@ -180,7 +180,7 @@ class _Process:
         if refusal is not None and not found:
             if refusal.errno == errno.ESRCH:
                 raise Refused(_gone(self._target, self._pid, refusal)) from refusal
-            raise Refused("The namespaces of %s cannot be read (%s): that takes the rights of its user, or root's."
+            raise Refused("The namespaces of %s cannot be read (%s): run the task as root (become), or as its user."
                           % (self._who, why(refusal))) from refusal
         return found
 

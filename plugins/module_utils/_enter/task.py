@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from .._model.entry import Refused, Target
 from .._model.inventory import TYPES
@@ -12,6 +12,7 @@ from .command import TOTAL_OUTPUT, Command
 from .containers import Look, glance, look
 from .options import SELECTORS
 from .output import Said, cut, shares
+from .plain import plain
 from .target import open_container, open_target
 from .watch import load
 
@@ -20,6 +21,7 @@ Result = Dict[str, Any]
 _OWN_WORDS = ("the ", "one of ", "skipped", "ended after ", "would run", "not run ")
 _LOOK = 30.0       # seconds to find containers
 _BESIDES = 90.0    # seconds of a worker for all but the command
+_MOST_SAID = 300   # characters of one target's message in that of all
 _MOST = 96 << 20   # bytes of one result: JSON makes six of one control character
 
 
@@ -32,6 +34,7 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
             raise Refused("%s names one target and containers, engine and labels many: give one kind." % given[0])
         if not several and not given:
             raise Refused("There is no target: give one of %s, or containers." % ", ".join(SELECTORS))
+        _check_given(params)
         command = Command.from_params(params, several)
         types = wanted_types(params.get("namespaces") or ["all"])
         found = _look(several or params.get("container") is not None)
@@ -43,9 +46,19 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
     def open_(wanted: Wanted) -> Target:
         return open_target(params, found, wanted, params.get("allow_host") or ())
 
-    (result,) = many.run([_job(open_, types, command, check)], 1)
+    (answer,) = many.run([_job(open_, types, command, check)], 1)
+    result = _whole(answer, command)
     result["msg"] = _sentence(result.get("msg", ""))
     return result
+
+
+def _check_given(params: Mapping[str, Any]) -> None:
+    """Raises Refused for a target that is an empty text, as a variable that was thought to be set gives it."""
+    for name in SELECTORS:
+        if params.get(name) == "":
+            raise Refused("%s is empty: it must name a target." % name)
+    if any(not text for text in params.get("containers") or ()):
+        raise Refused("containers has an empty entry: name containers, or write all.")
 
 
 def _look(containers: bool) -> Look:
@@ -71,8 +84,9 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     from .choose import Chosen, choose, wanted_labels
 
     allowed = params.get("allow_host") or ()
-    choice = choose(found, params.get("containers") or (), params.get("engine") or (),
-                    wanted_labels(params.get("labels")), types, allowed, command.each)
+    labels = wanted_labels(params.get("labels"))
+    choice = choose(found, params.get("containers") or (), params.get("engine") or (), labels, types, allowed,
+                    command.each)
 
     def opener(chosen: Chosen) -> Callable[[Wanted], Target]:
         def open_(wanted: Wanted) -> Target:
@@ -85,34 +99,57 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
     if not check and command.track is None and len(choice.targets) > 1:
         load(types or TYPES)
     jobs = [_job(opener(chosen), types, command, check) for chosen in choice.targets]
-    results = many.run(jobs, command.forks, _fit)
+    results = [_whole(result, command) for result in many.run(jobs, command.forks, _fit)]
     warnings: List[str] = []
     for chosen, result in zip(choice.targets, results):
-        target = result.setdefault("target", {"container": None, "id": None, "pid": None, "start_time": None})
+        target = result["target"]
         if chosen.container is not None and target["id"] is None:
             target.update(id=chosen.container.id, pid=chosen.container.pid, start_time=chosen.container.start_time)
         target["container"] = target["container"] or chosen.name
         target["also"] = list(chosen.also)
         result["msg"] = _sentence(result.get("msg", ""))
         warnings += ["%s: %s" % (chosen.name, warning) for warning in result.pop("warnings", ())]
-    failed = [result["target"]["container"] for result in results if result.get("failed")]
+    failed = [plain(result["target"]["container"]) for result in results if result.get("failed")]
     task: Result = {
         "changed": any(result.get("changed") for result in results), "targets": results, "left_out": choice.left_out,
         "msg": "",
     }
     if not results:
-        asked = ", ".join(params.get("containers") or ["engine and labels"])
-        task["msg"] = "No running container fits %s, so nothing was run." % asked
+        task["msg"] = "No running container fits %s, so nothing was run." % plain(_asked(params, labels))
         if choice.left_out:
             task["msg"] = "All %d containers were left out, so nothing was run." % len(choice.left_out)
     elif all(result.get("skipped") for result in results):
         task.update(skipped=True, msg="not run in check mode")
     if failed:
         named = ", ".join(failed[:10]) + (" and %d more" % (len(failed) - 10) if len(failed) > 10 else "")
-        task.update(failed=True, msg="%d of %d targets failed: %s." % (len(failed), len(results), named))
+        task.update(failed=True, msg="%d of %d targets failed: %s.%s" % (
+            len(failed), len(results), named, _first(results)))
     if warnings:
         task["warnings"] = warnings[:50]
     return task
+
+
+def _whole(result: Result, command: Command) -> Result:
+    """With every key, also where there was nobody who could tell it all."""
+    return {**worker.blank(command), **result}
+
+
+def _asked(params: Mapping[str, Any], labels: Mapping[str, str | None]) -> str:
+    asked = [", ".join(params.get("containers") or ())]
+    if params.get("engine"):
+        asked.append("engine " + ", ".join(params["engine"]))
+    if labels:
+        told = [key if value is None else "%s=%s" % (key, value) for key, value in labels.items()]
+        asked.append("labels " + ", ".join(told))
+    return " with ".join(part for part in asked if part)
+
+
+def _first(results: Sequence[Result]) -> str:
+    """Why the first one failed: of many, Ansible shows the task's own message before everything else."""
+    said = next((str(result.get("msg", "")) for result in results if result.get("failed")), "").split("\n", 1)[0]
+    if len(said) > _MOST_SAID:
+        said = said[:_MOST_SAID] + "..."
+    return " The first: %s" % said if said else ""
 
 
 def _fit(results: List[Result]) -> None:

@@ -36,7 +36,7 @@ class Watch:
             from .._kernel.modules import Modules
             from .states import StateWatch
 
-            self._states = StateWatch(target.descriptors, types, Modules(), until)
+            self._states = StateWatch(target.descriptors, types, Modules, until)
             self._states.before()
         if "mnt" in types:
             from .changed_files import FileChanges

@@ -1,24 +1,22 @@
 """One target from beginning to end: whether there is anything to do, doing it, and what is said of it."""
 from __future__ import annotations
 
-from typing import Callable, List, Sequence
+from typing import Callable, List
 
 from .._model.entry import NotKnown, Refused, Target
 from .admission import Wanted
 from .command import Command
 from .execution import Execution, execute
-from .guarded import Guarded, Result
+from .guarded import Guarded, Result, tell_changes
 from .preparation import Preparation
 from .privileges import READ_ONLY
 from .target import close as close_target
 from .watch import TRACKED
 
-_MOST_SHOWN = 64 << 10  # characters of a diff
-
 
 def work(open_: Callable[[Wanted], Target], wanted: Wanted, command: Command, check: bool) -> Result:
     """The result of one target, which C(open_) opens with the types that are wanted."""
-    result = empty(command)
+    result = blank(command)
     opened: List[Target] = []
     try:
         target = open_(wanted)
@@ -54,8 +52,8 @@ def tell(result: Result, target: Target) -> None:
     result["unproven"] = list(target.unproven)
 
 
-def empty(command: Command) -> Result:
-    """The result of a command about which nothing is known yet."""
+def blank(command: Command) -> Result:
+    """All that a result has, before anything is known."""
     return {
         "changed": False, "cmd": command.run.shown, "rc": None, "stdout": "", "stderr": "", "msg": "",
         "target": {"container": None, "id": None, "pid": None, "start_time": None}, "namespaces": {}, "unproven": [],
@@ -90,8 +88,7 @@ def _run(target: Target, command: Command, prepared: Preparation, result: Result
     prepared.warnings += found.warnings
     changes = found.changes
     tell_execution(result, command, found)
-    result["diff"] = {"before": _shown(changes.before), "after": _shown(changes.after)}
-    result["unproven"] += changes.unproven
+    tell_changes(result, changes)
     changed = bool(changes.before or changes.after or changes.unproven)
     if not proved and not tracked:
         result["unproven"].append("nothing was tracked")
@@ -107,8 +104,3 @@ def _tracked(target: Target, command: Command) -> List[str]:
             raise Refused("track has %s, which is not joined: %s joins %s. Leave it out." % (
                 kind, target.name, ", ".join(types) or "nothing"))
     return [kind for kind in TRACKED if kind in (types if track is None else track)]
-
-
-def _shown(lines: Sequence[str]) -> str:
-    text = "".join(line + "\n" for line in lines)
-    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...\n"

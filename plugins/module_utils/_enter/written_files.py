@@ -8,7 +8,7 @@ import os
 import stat
 import time
 
-from .file_marks import Place, Single
+from .file_places import Place, Single
 from .plain import plain
 
 _MOST_LEVELS = 128

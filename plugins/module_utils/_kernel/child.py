@@ -49,11 +49,11 @@ def leave_streams(keep: Collection[int]) -> None:
             os.dup2(null, stream)
 
 
-def reap(child: int) -> None:
-    """End a child. One in uninterruptible sleep is not waited for: our own end reaps it."""
+def reap(child: int, seconds: float = 0.1) -> None:
+    """End a child. One in uninterruptible sleep is not waited for longer than that: our own end reaps it."""
     try:
         os.kill(child, signal.SIGKILL)
-        for turn in range(50):
+        for turn in range(int(seconds * 500)):
             if os.waitpid(child, os.WNOHANG)[0]:
                 return
             time.sleep(0.0005 if turn < 9 else 0.002)

@@ -38,6 +38,7 @@ _END = _STEP.pack(-1, 0, 0, 0, 0, 0, 0, 0)
 _GO_ON, _CHILD = 1, 2              # flags: also after an error; the child of a fork leaves out the next step
 _WHOLE = 32 << 10                  # bytes that one write(2) to a socket puts there without another's between them
 _DYING = 0.5                       # seconds between the end of its line and its own
+_ENDING = 2.0                      # seconds for everybody in a pid namespace
 _PF_EXITING = 0x4                  # include/linux/sched.h
 _LINE = 3                          # the program's end of the socket
 FIRST = 4
@@ -181,7 +182,8 @@ class Executor:
 
         C(fork) may be the step that forks (with CLONE_PARENT), in place of a plain clone. C(init): the number that the
         image of init_program has here. The new process, which must be the first of a pid namespace, becomes that
-        program, and its child, process 2, executes the file; it is process 1 whose pid is returned.
+        program, and its child, process 2, does C(before) and executes the file; it is process 1 whose pid is returned.
+        Process 1 keeps the rights, filters, root directory and streams that this one has after C(first).
         """
         if init is not None and not fork:
             raise ValueError("process 1 is a new process")
@@ -225,7 +227,8 @@ class Executor:
                 self._results(steps, failed)
             return pid
         except BaseException:
-            self.close()
+            # Process 1 waits for the end of its namespace before its own.
+            self.close(0.1 if init is None else _ENDING)
             raise
         finally:
             self._line.close()
@@ -260,12 +263,12 @@ class Executor:
         self._line.close()
         self.pid = 0
 
-    def close(self) -> None:
-        """End the process, where it has executed nothing."""
+    def close(self, seconds: float = 0.1) -> None:
+        """End the process, where it has executed nothing, and wait so long for its end."""
         self._line.close()
         if self.pid:
             # Not waitpid(2) alone: of who is traced from inside we are told when the tracer lets go, perhaps never.
-            reap(self.pid)
+            reap(self.pid, seconds)
             self.pid = 0
 
     def _executed(self, steps: Sequence[Step], message: bytes) -> None:

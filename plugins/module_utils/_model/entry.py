@@ -31,8 +31,9 @@ class Target:
     C(pid), C(start_time), C(pidfd), C(root): the process whose namespaces these are, and an O_PATH descriptor of its
     root directory; None where there is no process. C(namespaces): what it is in, by type, as C(net:[4026532184]).
     C(types): those to join, in the order of TYPES; C(descriptors): one open nsfs descriptor for each of them.
-    C(netns): its name under /run/netns where that was the selector. C(made): of a unit of ns_persist the types that
-    were made for it; then C(pid) is the process 1 that it was given.
+    C(netns): its name under /run/netns where that was the selector. C(chroot): the path of C(root), where it is to be
+    the root directory without any mounts being joined. C(made): of a unit of ns_persist the types that were made for
+    it; then C(pid) is the process 1 that it was given.
     """
 
     name: str
@@ -45,5 +46,6 @@ class Target:
     types: list[str] = field(default_factory=list)
     descriptors: dict[str, int] = field(default_factory=dict)
     netns: str | None = None
+    chroot: str | None = None
     made: List[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)

@@ -81,7 +81,7 @@ def _problem(result: Mapping[str, Any]) -> str:
     about = result.get("target")
     name = str(about.get("container")) if isinstance(about, Mapping) else ""
     # ns_exec says where it looked; here many containers without it are one line.
-    missing = re.match(r"(\S+) is not in %s \(ENOENT.*?\)(?:, but the host has (\S+): )?" % re.escape(name),
+    missing = re.match(r"(\S+|.{1,200}?) is not in %s \(ENOENT.*?\)(?:, but the host has (\S+): )?" % re.escape(name),
                        str(result.get("msg")))
     if missing:
         there = " (the host has %s)" % missing.group(2) if missing.group(2) else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import stat
 import subprocess
@@ -93,12 +94,37 @@ class Cell:
         self.name = name
         said_id = engine("run", "--detach", "--name", name, "--network", "none", *options, engine.image, *INIT).stdout
         self.id = said_id.strip()
-        (said,) = engine.inspect(self.id)
+        self._held: list[int] = []
+        self.pin()
+
+    def pin(self) -> None:
+        """Take hold of its first process and root directory: to be called again when it was started again.
+
+        A test that goes by the number alone writes over the host's own files as soon as the container has ended and
+        another process has its number.
+        """
+        (said,) = self.engine.inspect(self.id)
         self.pid = int(said["State"]["Pid"])
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._pidfd = os.pidfd_open(self.pid)
+        self._root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY)
+        self._held = [self._pidfd, self._root]
+        self.alive()
+        (again,) = self.engine.inspect(self.id)
+        if again["State"]["Pid"] != self.pid or os.path.samestat(os.fstat(self._root), os.stat("/")):
+            raise RuntimeError(f"{self.name} has ended as soon as it was started")
+
+    def alive(self) -> None:
+        """Raise an error where its first process has ended."""
+        waiting = select.poll()
+        waiting.register(self._pidfd, select.POLLIN)
+        if waiting.poll(0):
+            raise RuntimeError(f"{self.name} has ended: its number may be another process's by now")
 
     def path(self, inside: str) -> Path:
         """Of what is in there, for the test: only ever the last component may be the attacker's link."""
-        return Path(f"/proc/{self.pid}/root{inside}")
+        return Path(f"/proc/{os.getpid()}/fd/{self._root}{inside}")
 
     def put(self, inside: str, content: str | bytes, mode: int = 0o755) -> None:
         """A file in there, in place of what was there."""
@@ -144,19 +170,23 @@ class Cell:
 
     def nsenter(self, *argv: str, seconds: float = SECONDS) -> Done:
         """The naive way of util-linux."""
+        self.alive()
         kinds = ("--mount", "--uts", "--ipc", "--net", "--pid")
         return _done([program("nsenter", "util-linux"), f"--target={self.pid}", *kinds, "--", *argv], seconds)
 
     def naive(self, *argv: str, seconds: float = SECONDS, **env: str) -> Done:
         """The naive way of a program in Python, with C(env) in its environment."""
+        self.alive()
         return _done([PYTHON, "-c", NAIVE, str(self.pid), json.dumps(argv)], seconds, **env)
 
     def naive_lookup(self, user: str) -> Done:
         """A program in Python that joins, and only then looks up a user, and imports."""
+        self.alive()
         return _done([PYTHON, "-c", LOOKUP, str(self.pid), user], SECONDS)
 
     def naive_script(self, script: str, seconds: float = SECONDS) -> tuple[int, str]:
         """Any program in Python, which joins by itself: its status, -9 if it had to be killed, and what it printed."""
+        self.alive()
         done = _done([PYTHON, "-c", script], seconds)
         return done.status, done.stdout
 

@@ -69,6 +69,15 @@ def test_user_alone_maps_root_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> 
     assert found.setgroups == "deny" and not found.helped
 
 
+@pytest.mark.parametrize(("given", "uid_map", "gid_map"), [
+    ({"map_users": ["0:500:10"]}, [IdRange(0, 500, 10)], [IdRange(0, 0, 1)]),
+    ({"map_groups": ["5:500:10"]}, [IdRange(0, 0, 1)], [IdRange(5, 500, 10)]),
+])
+def test_what_has_no_map_is_root(given: dict[str, Any], uid_map: list[IdRange], gid_map: list[IdRange]) -> None:
+    found = NewNamespaces.from_params(given, ["user"])
+    assert (found.uid_map, found.gid_map) == (uid_map, gid_map)
+
+
 def test_the_current_user_keeps_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     caller(monkeypatch, 1000, 0)
     found = NewNamespaces.from_params({"map_current_user": True}, ["user"])

@@ -101,7 +101,7 @@ def test_this_machines_files_say_what_its_library_says() -> None:
 def test_the_host_knows_numbers_and_refuses_strangers() -> None:
     assert on_host("4711:4712", None) == Account(4711, 4712, [4712])
     assert on_host("root", "root")[:3] == (0, 0, [0])
-    with pytest.raises(Refused, match="users of the host"):
+    with pytest.raises(Refused, match="not among the users of the host. Give one that is, or a number"):
         on_host("no-such-user", None)
     with pytest.raises(Refused, match="groups of the host"):
         on_host("root", "no-such-group")

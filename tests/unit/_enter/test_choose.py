@@ -128,7 +128,7 @@ def test_labels_are_a_dict_or_a_list(option: Any, found: dict[str, str | None]) 
     assert wanted_labels(option) == found
 
 
-@pytest.mark.parametrize("option", [["=x"], {"a": ["b"]}, {"a": {}}])
+@pytest.mark.parametrize("option", [["=x"], {"a": ["b"]}, {"a": {}}, 5, True, [{"a": "b"}], [["a"]]])
 def test_labels_that_make_no_sense_are_refused(option: Any) -> None:
     with pytest.raises(Refused):
         wanted_labels(option)
@@ -381,5 +381,5 @@ def test_one_whose_namespaces_cannot_be_read_is_a_failed_target_and_not_left_out
     unread.namespaces = {}
     choice = chosen(["all"], fleet=[*FLEET, unread])
     assert refusals(choice) == {
-        "hidden": "The namespaces of hidden (pid 9) cannot be read: that takes the rights of its user, or root's."}
+        "hidden": "The namespaces of hidden (pid 9) cannot be read: run the task as root (become), or as its user."}
     assert "hidden" not in left_out(choice)

@@ -140,8 +140,49 @@ def test_not_found_says_what_was_looked_at() -> None:
 def test_not_found_says_what_was_not_seen() -> None:
     problems = Problems()
     problems.add("state of docker ab12", "refused: EACCES")
-    with pytest.raises(Refused, match=r"not all could be seen \(state of docker ab12: refused: EACCES\)\.$"):
+    with pytest.raises(Refused, match=r"not all could be seen \(state of docker ab12: refused: EACCES\)"):
         find("wbe", FLEET, problems)
+
+
+@pytest.mark.parametrize("user, advice", [(1000, ": run the task as root (become)."), (0, ".")])
+def test_who_may_not_read_the_names_is_told_to_be_root(
+    user: int, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    problems = Problems()
+    problems.add("state of docker ab12", "refused: EACCES")
+    with pytest.raises(Refused) as refused:
+        find("wbe", FLEET, problems)
+    assert str(refused.value).endswith("refused: EACCES)" + advice)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("we*", ": container is a single name, patterns and several names go to containers."),
+        ("web,db", ": container is a single name, patterns and several names go to containers."),
+        ("ab1", ": to name a container by the beginning of its id takes four digits or more."),
+        ("abe", "task, web)."),
+    ],
+)
+def test_not_found_says_what_was_probably_meant(text: str, advice: str) -> None:
+    with pytest.raises(Refused) as refused:
+        find(text, FLEET, Problems())
+    assert str(refused.value).endswith(advice)
+
+
+@pytest.mark.parametrize("text", ["shop-ap", "Shop-App", "app", "shop-app2", "shop-pap"])
+def test_among_many_the_most_alike_is_listed(text: str) -> None:
+    fleet = [container("a%02d" % number) for number in range(20)] + [container("shop-app"), container("zz")]
+    with pytest.raises(Refused, match=r"among the 22 that run here \(shop-app, .* and 12 more\)"):
+        find(text, fleet, Problems())
+
+
+def test_ids_that_are_no_digits_are_listed_in_full() -> None:
+    """Their beginning names nothing, and may be the same for all of them."""
+    fleet = [container("sleep", "unknown-402653%d" % number, "unknown", number) for number in (2001, 2002)]
+    with pytest.raises(Refused, match=r"sleep \(unknown, unknown-4026532001\), sleep \(unknown, unknown-4026532002\)"):
+        find("sleep", fleet, Problems())
 
 
 def test_not_found_on_an_empty_host_says_so() -> None:

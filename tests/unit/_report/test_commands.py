@@ -117,6 +117,13 @@ def test_a_host_without_an_answer_is_told_for_each_command() -> None:
     ]  # fmt: skip
 
 
+def test_a_missing_program_may_have_a_space_in_its_name() -> None:
+    """As of a command that was quoted once too often."""
+    failed = {**target("web", ""), "rc": None, "failed": True, "msg": "id,ss -ntl is not in web (ENOENT, PATH is /bin): give"}
+    (command,) = report(failed)["commands"]
+    assert [one["problem"] for one in command["results"]] == ["id,ss -ntl is not there"]
+
+
 def test_a_missing_program_is_known_by_the_words_of_ns_exec() -> None:
     scout = (CHECKOUT / "plugins/module_utils/_enter/scout.py").read_text()
     assert '"%s is not in %s (ENOENT%s)"' in scout
