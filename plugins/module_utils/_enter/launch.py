@@ -168,6 +168,7 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     # mounts it has to mount /proc first, as only who is in there can; who could make use of that is refused before.
     first, before = ([], [*before, *last]) if fork and kept else (last, before)
     environment = [name + b"=" + value for name, value in plan.environment.items()]
+    watch.ready()
     executor.until = time.monotonic() + _PROMPT
     pid = executor.execute(os.fsencode(plan.path), plan.argv, environment, fork, before, first)
     return Running(pid, Waiter(pid), lost, missing)

@@ -45,16 +45,31 @@ class StateWatch:
         self._root = root
         self._left = min(_SECONDS, until - time.monotonic())
         self._lost: List[str] = []
+        self._asked: Tuple[float, float] | None = None  # when, and until when there is an answer
         # Each look has its seconds; the command between them may take any time.
         self._child = Child(self._prepare, float("inf"), _SECONDS)
 
-    def before(self) -> None:
-        """The first look. What cannot be read is remembered."""
+    def begin(self) -> None:
+        """The first look: the child takes it while we go on, and has taken it when C(ready) returns."""
         if self._types:
             try:
-                self._ask(_BEFORE)
+                self._asked = (time.monotonic(), self._request(_BEFORE))
             except OSError as error:
-                self._lost = ["%s: %s" % (", ".join(self._types), reason(error))]
+                self._lose(error)
+
+    def ready(self) -> None:
+        """Wait for the first look; nothing to be seen as a difference may be done before. What failed is remembered."""
+        if self._asked is not None:
+            (began, deadline), self._asked = self._asked, None
+            try:
+                self._answer(began, deadline)
+            except OSError as error:
+                self._lose(error)
+
+    def before(self) -> None:
+        """Both."""
+        self.begin()
+        self.ready()
 
     def after(self) -> Changes:
         """The second look, and how it differs from the first."""
@@ -70,11 +85,19 @@ class StateWatch:
         """End the child."""
         self._child.close()
 
+    def _lose(self, error: OSError) -> None:
+        self._lost = ["%s: %s" % (", ".join(self._types), reason(error))]
+
     def _ask(self, what: bytes) -> Tuple[List[str], List[str], List[str]]:
-        began = time.monotonic()
+        return self._answer(time.monotonic(), self._request(what))
+
+    def _request(self, what: bytes) -> float:
         # What is slow in there must be told while there is somebody to tell it.
         seconds = 0.9 * min(self._left, self._child.patience())
-        answer = marshal.loads(self._child.ask(what, struct.pack("=d", seconds))[0])
+        return self._child.request(what, struct.pack("=d", seconds))
+
+    def _answer(self, began: float, deadline: float) -> Tuple[List[str], List[str], List[str]]:
+        answer = marshal.loads(self._child.answer(deadline)[0])
         self._left = max(0.2, self._left - (time.monotonic() - began))
         gone, come, unproven = answer
         return gone, come, unproven

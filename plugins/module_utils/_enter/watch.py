@@ -24,7 +24,7 @@ def load(types: Sequence[str]) -> None:
 
 
 class Watch:
-    """Looks before and after. C(types): those of TRACKED to compare. Close it when done."""
+    """Looks before, as soon as it is C(ready), and after. C(types): those of TRACKED to compare. Close it when done."""
 
     def __init__(self, target: Target, types: Sequence[str]) -> None:
         self._types = types
@@ -37,13 +37,18 @@ class Watch:
             from .states import StateWatch
 
             self._states = StateWatch(target.descriptors, types, Modules(), until)
-            self._states.before()
+            self._states.begin()
         if "mnt" in types:
             from .changed_files import FileChanges
             from .changed_mounts import MountChanges
 
             self._mounts = MountChanges(target, until)
             self._files = FileChanges(target, until)
+
+    def ready(self) -> None:
+        """Wait until all has been looked at, which others do meanwhile: call it before anything can change."""
+        if self._states is not None:
+            self._states.ready()
 
     def follow(self, pid: int, cgroup: str) -> None:
         """The process that will execute the command, before it does, and the path of a cgroup for it alone."""
