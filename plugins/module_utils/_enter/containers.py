@@ -1,15 +1,20 @@
 """Which containers run here, and where we and the host are: all that choosing a target needs, and no more."""
 from __future__ import annotations
 
+import marshal
 import os
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from .._discover.scan import Clock, Scan, host_names, own_names
-from .._kernel.proc import GONE, Proc
-from .._model.inventory import TYPES, Container, Problems, Process
+from .._kernel.child import Answer, Child
+from .._model.inventory import TYPES, Container, Pod, Problems, Process
+
+if TYPE_CHECKING:
+    from .._discover.scan import Scan
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
+_SPARE = 5.0              # seconds beyond its time until who looks is given up
 
 
 @dataclass
@@ -22,14 +27,64 @@ class Look:
     problems: Problems = field(default_factory=Problems)
 
 
+class Looking:
+    """A C(look) that a child takes, on another CPU, while this process imports what comes after it. Close it when done.
+
+    What it imports and finds on the way is not in the memory of the workers either, which are forked later.
+    """
+
+    def __init__(self, until: float) -> None:
+        def prepare() -> Answer:
+            found: bytes | OSError
+            try:
+                found = _packed(look(until))
+            except OSError as error:
+                found = error
+
+            def answer(dummy: bytes, dummy2: bytes, dummy3: int | None) -> tuple[bytes, int | None]:
+                if isinstance(found, OSError):
+                    raise found
+                return found, None
+
+            return answer
+
+        until_given_up = until + _SPARE
+        self._child = Child(prepare, until_given_up, until_given_up - time.monotonic())
+        self._child.start()
+
+    def found(self) -> Look:
+        """What it saw. Raises OSError: no process can be listed; TimeoutError: it has ended, or takes too long."""
+        return _unpacked(self._child.ask(b"L")[0])
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
+
+
+def _packed(found: Look) -> bytes:
+    containers = [{**vars(each), "pod": each.pod and vars(each.pod)} for each in found.containers]
+    return marshal.dumps((containers, found.own, found.host, found.problems.counts))
+
+
+def _unpacked(packed: bytes) -> Look:
+    containers, own, host, counts = marshal.loads(packed)
+    problems = Problems()
+    for (what, reason), count in counts.items():
+        problems.add(what, reason, count)
+    return Look([Container(**{**each, "pod": each["pod"] and Pod(**each["pod"])}) for each in containers],
+                own, host, problems)
+
+
 def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
     """Every container, without what confines it; what is not seen by C(until) (of time.monotonic()) is in the problems.
 
     Raises OSError when no process can be listed.
     """
     from .._discover import processes
+    from .._discover.scan import Clock, Scan, host_names, own_names
     from .._engines.attribute import containers
     from .._engines.view import View
+    from .._kernel.proc import Proc
     from .._kernel.reader import FileReader
 
     scan = Scan(Proc(proc_root), Problems(), Clock(until - time.monotonic()), live=proc_root == "/proc")
@@ -45,6 +100,9 @@ def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
 
 def glance(proc_root: str = "/proc") -> Look:
     """Only where we and the host are: enough for what is no container."""
+    from .._discover.scan import Clock, Scan, host_names, own_names
+    from .._kernel.proc import Proc
+
     scan = Scan(Proc(proc_root), Problems(), Clock(0.0), live=proc_root == "/proc")
     own = own_names(scan.proc)
     for pid in (1, 2):
@@ -61,6 +119,7 @@ def glance(proc_root: str = "/proc") -> Look:
 def _parents(scan: Scan, host: dict[str, str]) -> dict[str, str]:
     """The parent of each pid namespace: a container in a container is part of it."""
     from .._kernel import nsfs
+    from .._kernel.proc import GONE
 
     found: dict[str, str] = {}
     for name, space in list(scan.namespaces.items()) if scan.live else ():

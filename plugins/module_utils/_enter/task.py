@@ -2,18 +2,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from .._model.entry import Refused, Target
 from .._model.inventory import TYPES
-from . import many, worker
+from . import many
 from .admission import Wanted, wanted_types
 from .command import TOTAL_OUTPUT, Command
-from .containers import Look, glance, look
+from .containers import Look, Looking, glance
 from .options import SELECTORS
-from .output import Said, cut, shares
-from .target import open_container, open_target
-from .watch import load
 
 Result = Dict[str, Any]
 
@@ -34,13 +31,16 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
             raise Refused("There is no target: give one of %s, or containers." % ", ".join(SELECTORS))
         command = Command.from_params(params, several)
         types = wanted_types(params.get("namespaces") or ["all"])
-        found = _look(several or params.get("container") is not None)
+        tracking = not check and command.track is None
+        found = _look(several or params.get("container") is not None, types or TYPES if tracking else ())
         if several:
             return _many(params, command, types, found, check)
     except Refused as refusal:
         return {"failed": True, "changed": False, "msg": _sentence(str(refusal).rstrip(".") + ".")}
 
     def open_(wanted: Wanted) -> Target:
+        from .target import open_target
+
         return open_target(params, found, wanted, params.get("allow_host") or ())
 
     (result,) = many.run([_job(open_, types, command, check)], 1)
@@ -48,15 +48,37 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
     return result
 
 
-def _look(containers: bool) -> Look:
+def _look(containers: bool, tracked: Sequence[str]) -> Look:
     try:
-        return look(time.monotonic() + _LOOK) if containers else glance()
+        if not containers:
+            return glance()
+        looking = Looking(time.monotonic() + _LOOK)
+        try:
+            _load(tracked)
+            return looking.found()
+        finally:
+            looking.close()
+    except TimeoutError as error:
+        raise Refused("The process that looks for containers ended, or gave no answer. Nothing has run.") from error
     except OSError as error:
         raise Refused("The host's /proc must be readable to find namespaces, and it is not: %s." % error) from error
 
 
+def _load(tracked: Sequence[str]) -> None:
+    """Import what all workers need: here, while others look, and once for all."""
+    from . import watch, worker
+
+    watch.load(tracked)
+    del worker
+
+
 def _job(open_: Callable[[Wanted], Target], types: Wanted, command: Command, check: bool) -> many.Job:
-    return many.Job(lambda: worker.work(open_, types, command, check), _limit(command), _MOST)
+    def work() -> Result:
+        from . import worker
+
+        return worker.work(open_, types, command, check)
+
+    return many.Job(work, _limit(command), _MOST)
 
 
 def _limit(command: Command) -> float | None:
@@ -69,6 +91,7 @@ def _limit(command: Command) -> float | None:
 
 def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Look, check: bool) -> Result:
     from .choose import Chosen, choose, wanted_labels
+    from .target import open_container
 
     allowed = params.get("allow_host") or ()
     choice = choose(found, params.get("containers") or (), params.get("engine") or (),
@@ -82,8 +105,6 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
 
         return open_
 
-    if not check and command.track is None and len(choice.targets) > 1:
-        load(types or TYPES)
     jobs = [_job(opener(chosen), types, command, check) for chosen in choice.targets]
     results = many.run(jobs, command.forks, _fit)
     warnings: List[str] = []
@@ -117,6 +138,8 @@ def _many(params: Mapping[str, Any], command: Command, types: Wanted, found: Loo
 
 def _fit(results: List[Result]) -> None:
     """At most TOTAL_OUTPUT bytes of all that was said up to now: who said little keeps it all."""
+    from .output import Said, cut, shares
+
     texts = [(result, stream) for result in results for stream in ("stdout", "stderr") if result.get(stream)]
     if sum(len(result[stream]) for result, stream in texts) <= TOTAL_OUTPUT // 4:
         return  # a character has four bytes at most
