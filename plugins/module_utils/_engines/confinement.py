@@ -7,7 +7,7 @@ from .._kernel.capabilities import capability_names
 from .._kernel.proc import Mount, text
 from .._model.inventory import USER, Process
 from .claim import Cgroups
-from .lookup import Lookup, line
+from .lookup import line
 from .view import View
 
 # Fields of /proc/PID/status, proc_pid_status(5), by the names engines use.
@@ -60,11 +60,18 @@ def frozen(view: View, cgroups: Cgroups) -> bool:
         if mount is None or not cgroup.path.startswith(above + "/") or cgroup.path == "/" or "/.." in cgroup.path:
             continue
         folder = mount.path + cgroup.path[len(above):]
-        if unified and "frozen 1" in Lookup(view).text(folder + "/cgroup.events").split("\n"):
+        if unified and b"frozen 1" in _read(view, folder + "/cgroup.events").split(b"\n"):
             return True
         if "freezer" in cgroup.controllers.split(","):
-            return Lookup(view).text(folder + "/freezer.state").strip() == "FROZEN"
+            return _read(view, folder + "/freezer.state").strip() == b"FROZEN"
     return False
+
+
+def _read(view: View, path: str) -> bytes:
+    try:
+        return view.files.read_here(path)
+    except OSError:
+        return b""
 
 
 def _lsm(view: View, pid: int) -> str | None:

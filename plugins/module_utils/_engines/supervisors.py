@@ -16,6 +16,8 @@ NAMES = frozenset((
     "dockerd", "containerd", "containerd-shim", "conmon", "systemd-nspawn", "runc", "crun",
     "lxc-start", "lxc-execute", "lxc-autostart", "lxd", "incusd",
 ))
+_COMMAND_LINE = "/proc/%d/cmdline"
+_LONGEST, _USUAL = 1 << 20, 1 << 14  # bytes
 
 
 class Supervisor:
@@ -73,11 +75,19 @@ def believed(claim: Claim, words: Iterable[W]) -> list[W]:
 
 def _find(view: View) -> Iterator[Supervisor]:
     stuck: set[int] = set()
-    every = [(process, view.uid(process.pid)) for process in view.processes.values() if process.comm in NAMES
-             and process.pid not in view.inside]
-    for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):
+    every = []
+    for process in view.processes.values():
         # Engines may have mounts of their own (rootless); with another root it is a container.
-        if uid is None or uid in stuck or PID in view.differs(process) or view.other_root(process):
+        if process.comm in NAMES and process.pid not in view.inside and PID not in view.differs(process) and (
+                not view.other_root(process)):
+            uid = view.uid(process.pid)
+            if uid is not None:
+                every.append((process, uid))
+    if view.proc.root == "/proc":
+        # Those of root, which are many (a shim a container) and not expected to hang, with one request.
+        view.files.read_ahead([_COMMAND_LINE % process.pid for process, uid in every if not uid], _USUAL)
+    for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):
+        if uid in stuck:
             continue
         try:
             arguments = text(_command_line(view, process.pid)).rstrip("\0").split("\0")
@@ -95,5 +105,5 @@ def _command_line(view: View, pid: int) -> bytes:
     # It is the process's memory, which its owner can make us wait for (userfaultfd, FUSE): the child with the
     # deadline reads it.
     if view.proc.root == "/proc":
-        return view.files.read("/proc/%d/cmdline" % pid, 1 << 20)
+        return view.files.read(_COMMAND_LINE % pid, _LONGEST)
     return view.proc.read(pid, "cmdline")
