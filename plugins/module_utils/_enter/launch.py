@@ -129,6 +129,8 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     kept = "mnt" not in target.types
     missing: list[str] = []
     scratch = lost = None
+    # A cgroup of our own has no limits that could come in the way of joining; that of a container is entered last.
+    entered = started.ours is not None and executor.start_again_in(started.ours)
     confine.before_joining(executor, plan.privileges)
     tasks = _opened(executor, started.tasks())
     join.join(executor, target)
@@ -153,7 +155,8 @@ def _start(executor: Executor, target: Target, plan: Plan, started: Started, wat
     except OSError as error:
         raise Refused("The command could not be moved to the container's cgroups (%s). Nothing has run." % (
             errno.errorcode.get(error.errno or 0))) from error
-    started.enter(executor.pid, True)
+    if not entered:
+        started.enter(executor.pid, True)
     watch.follow(executor.pid, _cgroup(executor.pid) if started.folder is not None else "")
     executor.until = time.monotonic() + _PROMPT
     executor.close_descriptors()

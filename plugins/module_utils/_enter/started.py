@@ -4,7 +4,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import signal
 import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
@@ -35,7 +34,7 @@ class Started:
 
     def __init__(self, leader: Optional[int] = None, suffix: str = "", proc: Optional[Proc] = None) -> None:
         self._proc = proc or Proc()
-        self._name = "nsfleet-%d-%s%s" % (os.getpid(), secrets.token_hex(4), "-" + suffix if suffix else "")
+        self._name = "nsfleet-%d-%s%s" % (os.getpid(), os.urandom(4).hex(), "-" + suffix if suffix else "")
         self._joined: List[str] = []
         self._of_container = leader is not None
         self._shared = False
@@ -56,6 +55,11 @@ class Started:
             return
         sweep(self._parent)
         self._make(self._parent)
+
+    @property
+    def ours(self) -> Optional[str]:
+        """The cgroup, where it is below the caller's own."""
+        return None if self._of_container and not self._shared else self.folder
 
     def tasks(self) -> List[str]:
         """The files of the container's cgroups of version 1, to which a process with one thread writes 0 to join.

@@ -16,7 +16,7 @@ import time
 from typing import Any, Callable, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from .child import reap
-from .clone import CLONE_PARENT
+from .clone import CLONE_PARENT, arguments
 from .executor_program import DATA, ROOM, image_file
 from .files import HIGHEST_FD
 from .libc import KernelLacks, failure, number
@@ -26,11 +26,11 @@ from .proc import Proc
 
 # What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
 _CALLS = """
-read 0 63  write 1 64  close 3 57  rt_sigaction 13 134  rt_sigprocmask 14 135  ioctl 16 29  socket 41 198
+read 0 63  write 1 64  close 3 57  rt_sigaction 13 134  rt_sigprocmask 14 135  ioctl 16 29  getpid 39 172  socket 41 198
 clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166  setsid 112 157  setgroups 116 159
 setresuid 117 147  setresgid 119 149  rt_sigtimedwait 128 137  chroot 161 51  sethostname 170 161
 setdomainname 171 162  keyctl 250 219  openat 257 56  mkdirat 258 34  mknodat 259 33  symlinkat 266 36  dup3 292 24
-prlimit64 302 261  execveat 322 281
+exit_group 231 94  prlimit64 302 261  execveat 322 281
 """
 _HEAD = struct.Struct("=QQQ")      # bytes that follow, bytes of the reply, unused
 _STEP = struct.Struct("=qQQQQQQQ")  # number, arguments, flags
@@ -44,7 +44,7 @@ FIRST = 4
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _F_SETFD, _FD_CLOEXEC = 2, 1
 _SIG_BLOCK, _SIG_SETMASK = 0, 2
-_AT_EMPTY_PATH = 0x1000
+_AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
 
 
 class Block(NamedTuple):
@@ -168,6 +168,26 @@ class Executor:
                 return look()
             finally:
                 self.call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+    def start_again_in(self, cgroup: str) -> bool:
+        """Become a new process, in a cgroup of version 2 from its beginning; false where that cannot be (before 5.7).
+
+        Who is moved there waits for a grace period of RCU (10 ms and more), and so do all forks of the machine. To be
+        called before anything else: what begins with a new process, such as its pid namespace, begins here.
+        """
+        try:
+            folder = self.call("openat", _AT_FDCWD, os.fsencode(cgroup), os.O_PATH | os.O_CLOEXEC, 0)
+            request = arguments(CLONE_PARENT, folder)
+            # The first to answer is the new one: the old one ends with its next step, which the new one leaves out.
+            pid = self.calls(step("clone3", Block(request), len(request))._replace(forks=True), step("exit_group", 0),
+                             step("getpid"), step("close", folder))[2]
+        except (TimeoutError, ConnectionError):
+            raise
+        except OSError:
+            return False
+        reap(self.pid)
+        self.pid = pid
+        return True
 
     def execute(self, path: bytes, argv: Sequence[bytes], environment: Sequence[bytes], fork: Union[bool, Step],
                 before: Sequence[Step] = (), first: Sequence[Step] = (), init: int | None = None,

@@ -47,14 +47,15 @@ def test_numbers_are_the_machine_s(machine: str, table: str, monkeypatch: pytest
 
 # <asm/unistd_64.h> and <asm-generic/unistd.h> of Linux 6.1.
 TOLD_X86_64 = """
-0 read 1 write 3 close 13 rt_sigaction 14 rt_sigprocmask 56 clone 59 execve 72 fcntl 80 chdir 81 fchdir 95 umask
-112 setsid 116 setgroups 117 setresuid 119 setresgid 128 rt_sigtimedwait 161 chroot 250 keyctl 257 openat 258 mkdirat
-259 mknodat 266 symlinkat 292 dup3 302 prlimit64 322 execveat
+0 read 1 write 3 close 13 rt_sigaction 14 rt_sigprocmask 16 ioctl 39 getpid 41 socket 56 clone 59 execve 72 fcntl
+80 chdir 81 fchdir 95 umask 112 setsid 116 setgroups 117 setresuid 119 setresgid 128 rt_sigtimedwait 161 chroot
+170 sethostname 171 setdomainname 231 exit_group 250 keyctl 257 openat 258 mkdirat 259 mknodat 266 symlinkat 292 dup3
+302 prlimit64 322 execveat
 """
 TOLD_AARCH64 = """
-24 dup3 25 fcntl 33 mknodat 34 mkdirat 36 symlinkat 49 chdir 50 fchdir 51 chroot 56 openat 57 close 63 read 64 write
-134 rt_sigaction 135 rt_sigprocmask 137 rt_sigtimedwait 147 setresuid 149 setresgid 157 setsid 159 setgroups 166 umask
-219 keyctl 220 clone 221 execve 261 prlimit64 281 execveat
+24 dup3 25 fcntl 29 ioctl 33 mknodat 34 mkdirat 36 symlinkat 49 chdir 50 fchdir 51 chroot 56 openat 57 close 63 read
+64 write 94 exit_group 134 rt_sigaction 135 rt_sigprocmask 137 rt_sigtimedwait 147 setresuid 149 setresgid 157 setsid
+159 setgroups 161 sethostname 162 setdomainname 166 umask 172 getpid 198 socket 219 keyctl 220 clone 221 execve 261 prlimit64 281 execveat
 """
 
 
