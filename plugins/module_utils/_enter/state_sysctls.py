@@ -1,6 +1,9 @@
 """The sysctls of a network namespace: /proc/sys/net shows those of who reads it.
 
 Of those of single links (conf/LINK, neigh/LINK), a hundred for each, only what rtnetlink(7) does not tell is read here.
+The files of the first look stay open for the second one: to open and close each costs more than to read it. What was
+made or removed meanwhile is seen all the same, for folders are listed both times, and the file of what was removed can
+not be read any more.
 """
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from .state_look import Look, Unread
 _O_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _SIZE = 4096
 _MOST = 1 << 17
+_KEPT = "sysctls"
+_MOST_KEPT = 4096  # descriptors
 _COMMON = ("all", "default")
 _NEIGHBOURS = frozenset((
     *(name for name, dummy in NEIGHBOURS.values()), "retrans_time", "base_reachable_time", "unres_qlen"))
@@ -35,15 +40,47 @@ _LEFT_OUT = frozenset((
 Row = Tuple[str, bytes]
 
 
+class _Kept:
+    """Files that stay open, by path."""
+
+    def __init__(self) -> None:
+        self._open: Dict[str, int] = {}
+        self._room = min(_MOST_KEPT, os.sysconf("SC_OPEN_MAX") // 2)
+
+    def take(self, where: str, descriptor: int) -> bool:
+        """Whether it stays open."""
+        self._room -= 1
+        if self._room >= 0:
+            self._open[where] = descriptor
+        return self._room >= 0
+
+    def read(self, where: str) -> bytes:
+        """What is in it now; nothing where that cannot be told: it is not open, gone, or long."""
+        descriptor = self._open.get(where)
+        try:
+            value = b"" if descriptor is None else os.pread(descriptor, _SIZE, 0)
+        except OSError:
+            return b""
+        return value if len(value) < _SIZE else b""
+
+    def close(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+
+
 def read(look: Look) -> List[Row]:
     """Path below /proc/sys/net and value of each. Raises OSError, Unread."""
     root = os.open(look.root + "/sys/net", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     found: List[Row] = []
     refused: List[str] = []
+    look.kept[_KEPT] = _Kept() if look.earlier is None else look.earlier.kept.pop(_KEPT, _Kept())
     try:
         _folder(root, "", look, found, refused)
     finally:
         os.close(root)
+        if look.earlier is not None:
+            look.kept.pop(_KEPT).close()
     if not found:
         raise Unread("there are none")
     look.unproven.extend(refused)
@@ -78,7 +115,7 @@ def _folder(folder: int, path: str, look: Look, found: List[Row], refused: List[
             finally:
                 os.close(below)
         elif where not in _LEFT_OUT:
-            _file(folder, name, where, found, refused)
+            _file(folder, name, where, look, found, refused)
 
 
 def _links(folder: int, path: str, look: Look, found: List[Row], refused: List[str]) -> None:
@@ -97,16 +134,17 @@ def _links(folder: int, path: str, look: Look, found: List[Row], refused: List[s
                 untold = [entry for entry in os.listdir(below) if entry not in _TOLD[path]]
             else:
                 for entry in untold:
-                    _file(below, entry, where + entry, found, refused)
+                    _file(below, entry, where + entry, look, found, refused)
                 if len(found) > look.room or time.monotonic() > look.until:
                     raise Unread("not read in time")
         finally:
             os.close(below)
 
 
-def _file(folder: int, name: str, where: str, found: List[Row], refused: List[str]) -> None:
+def _file(folder: int, name: str, where: str, look: Look, found: List[Row], refused: List[str]) -> None:
     try:
-        found.append((where, _value(name, folder)))
+        kept: _Kept = look.kept[_KEPT]
+        found.append((where, kept.read(where) or _value(name, folder, where, kept)))
     except OSError as error:
         # EIO: stable_secret, while it has none.
         if error.errno not in (errno.ENOENT, errno.EIO):
@@ -119,7 +157,7 @@ def _entries(folder: int) -> List[os.DirEntry[str]]:
         return list(entries)
 
 
-def _value(name: str, folder: int) -> bytes:
+def _value(name: str, folder: int, where: str, kept: _Kept) -> bytes:
     descriptor = os.open(name, _O_FILE, dir_fd=folder)
     try:
         value = os.read(descriptor, _SIZE)
@@ -128,6 +166,9 @@ def _value(name: str, folder: int) -> bytes:
             if not more:
                 break
             value += more
+        if kept.take(where, descriptor):
+            descriptor = -1
         return value
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
