@@ -177,8 +177,9 @@ class TaskTree:
 
 
 def _online() -> str:
-    with open(_ONLINE, encoding="ascii") as stream:
-        return stream.read().strip()
+    # Without its encoding, which each worker would import.
+    with open(_ONLINE, "rb") as stream:
+        return stream.read().decode("ascii").strip()
 
 
 def _numbers(text: str) -> list[int]:
