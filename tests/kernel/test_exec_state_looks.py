@@ -17,7 +17,7 @@ from typing import Any, Callable
 import exec_state_lab as lab
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter import state_look, states
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter import state_look, state_sysctls, states
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.states import StateWatch
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import namespaces
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.netlink_dump import Netlink
@@ -385,3 +385,51 @@ def test_nothing_is_left_behind(in_child: Callable[..., Any]) -> None:
 
     before, after = in_child(inside, lab.NEW)
     assert before == after
+
+
+def test_a_first_look_that_has_begun_does_not_keep_others_waiting(
+    in_child: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = state_look.Look.take
+
+    def slow(look: state_look.Look, subjects: Any) -> None:
+        time.sleep(0.5)
+        real(look, subjects)
+
+    monkeypatch.setattr(state_look.Look, "take", slow)
+
+    def inside() -> Any:
+        watch = StateWatch({}, ("uts",), Loaded(), time.monotonic() + 20)
+        began = time.monotonic()
+        watch.begin()
+        waited = [time.monotonic() - began]
+        watch.ready()
+        waited.append(time.monotonic() - began)
+        lab.run("hostname another")
+        found = watch.after()
+        watch.close()
+        return waited, found.before != [] and found.after != []
+
+    (begun, ready), seen = in_child(inside, lab.NEW)
+    assert begun < 0.3 and ready >= 0.5 and seen
+
+
+def test_sysctls_that_were_made_or_removed_or_too_many_to_stay_open_are_seen(
+    in_child: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.peer0.log_martians=1"
+
+    def inside() -> Any:
+        lab.network()
+        few = lab.changes(setting, ("net",))
+        lab.run("sysctl -qw net.ipv4.ip_forward=0")
+        monkeypatch.setattr(state_sysctls, "_MOST_KEPT", 5)
+        one = lab.changes("sysctl -qw net.ipv4.ip_forward=1", ("net",))
+        # Its folder is another one, of the same name.
+        again = lab.changes("ip link delete eth0\nip link add eth0 type veth peer name peer0", ("net",))
+        return few.after, one.after, again.unproven
+
+    few, one, unproven = in_child(inside, lab.NEW)
+    assert "sysctl net.ipv4.ip_forward = 1" in few and "sysctl net.ipv6.conf.all.forwarding = 1" in few
+    assert "sysctl net.ipv4.ip_forward = 1" in one
+    assert unproven == []

@@ -282,3 +282,36 @@ def test_hundreds_leave_nothing() -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_it_starts_again_in_a_cgroup_as_another_child_of_ours() -> None:
+    parent = next((folder for folder in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+                   if (folder / "cgroup.controllers").exists()), None)
+    if parent is None or os.geteuid():
+        pytest.skip("needs root and a mounted cgroup version 2")
+    own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+    folder = parent / own.strip("/") / ("test-%d" % os.getpid())
+    folder.mkdir()
+    try:
+        with made() as (found, reader):
+            first = found.pid
+            assert found.start_again_in(str(folder))
+            assert found.pid != first and not os.path.exists("/proc/%d" % first)
+            assert (folder / "cgroup.procs").read_text().split() == [str(found.pid)]
+            assert sorted(os.listdir("/proc/%d/fd" % found.pid)) == ["0", "1", "2", "3"]
+            pid = found.execute(b"/bin/cat", [b"cat", b"/proc/self/cgroup"], [], False)
+            assert "0::%s/%s" % (own.rstrip("/"), folder.name) in said(reader).splitlines()
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            found.pid = 0
+    finally:
+        folder.rmdir()
+
+
+def test_where_it_cannot_start_again_it_goes_on(tmp_path: Path) -> None:
+    with made() as (found, reader):
+        first = found.pid
+        assert not found.start_again_in(str(tmp_path))  # no cgroup
+        assert not found.start_again_in(str(tmp_path / "missing"))
+        assert found.pid == first
+        found.execute(b"/bin/echo", [b"echo", b"here"], [], False)
+        assert said(reader) == "here\n"

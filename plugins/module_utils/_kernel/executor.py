@@ -27,9 +27,8 @@ from .proc import Proc
 # What we ourselves have other ways for: name, x86_64, aarch64. Sources as for CALLS in libc.py.
 _CALLS = """
 read 0 63  write 1 64  close 3 57  rt_sigaction 13 134  rt_sigprocmask 14 135  ioctl 16 29  getpid 39 172
-socket 41 198
-clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166  setsid 112 157  setgroups 116 159
-setresuid 117 147  setresgid 119 149  rt_sigtimedwait 128 137  chroot 161 51  sethostname 170 161
+socket 41 198  clone 56 220  execve 59 221  fcntl 72 25  chdir 80 49  fchdir 81 50  umask 95 166  setsid 112 157
+setgroups 116 159  setresuid 117 147  setresgid 119 149  rt_sigtimedwait 128 137  chroot 161 51  sethostname 170 161
 setdomainname 171 162  exit_group 231 94  keyctl 250 219  openat 257 56  mkdirat 258 34  mknodat 259 33
 symlinkat 266 36  ppoll 271 73  dup3 292 24  prlimit64 302 261  execveat 322 281
 """
