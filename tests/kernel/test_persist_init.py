@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import load, save
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
 from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     EIGHT,
@@ -112,6 +113,17 @@ def test_there_is_a_proc_of_the_unit_s_processes() -> None:
     command = ["nsenter", f"--pid={UNITS}/lone/pid", f"--mount={UNITS}/lone/mnt"]
     said = subprocess.run([*command, "cat", "/proc/1/comm"], check=True, capture_output=True, text=True).stdout
     assert said == "nsfleet-init\n"
+
+
+@alone
+def test_the_proc_of_a_unit_does_not_get_out_however_mounts_travel() -> None:
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SHARED)
+    before = Path("/proc/self/mountinfo").read_bytes().count(b" /proc ")
+    for how in ("shared", "unchanged", "slave", "private"):
+        kept(name="box", namespaces=["mnt", "pid"], propagation=how)
+        assert Path("/proc/self/mountinfo").read_bytes().count(b" /proc ") == before
+        until(inits)
+        kept(name="box", state="absent")
 
 
 @alone

@@ -17,13 +17,12 @@ from .._enter.join import join
 from .._enter.target import why
 from .._enter.unit_record import Record, boot_id
 from .._kernel.executor import Executor, step
-from .._kernel.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID
 from .._kernel.namespaces import TYPES as FLAGS
 from .._kernel.proc import Proc
 from .._model.entry import Refused, Target
 from .._model.inventory import TYPES
 from . import pins
-from .make import make
+from .make import fresh_proc, make
 from .outside import Outside
 from .wanted import NewNamespaces
 
@@ -46,6 +45,7 @@ class Workshop:
         self.descriptors: Dict[str, int] = {}
         self.record = Record(boot_id(), [])
         self._unit = unit
+        self._wanted = wanted
         self._kinds = [kind for kind in TYPES if kind in kinds]
         self._outside: Outside | None = None
         self._settled = False
@@ -131,7 +131,7 @@ class Workshop:
 
     def _mount_proc(self) -> None:
         # Over the one that is there: in a user namespace the kernel wants to see that nothing of it was hidden.
-        self._executor.call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+        self._executor.calls(*fresh_proc(self._wanted))
 
     def settle(self) -> None:
         """Let process 1 go; its record must be written by now. Raises Refused."""
