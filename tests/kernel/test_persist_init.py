@@ -12,7 +12,12 @@ import time
 from pathlib import Path
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import load, save
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import (
+    Record,
+    boot_id,
+    load,
+    save,
+)
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
 from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
@@ -188,6 +193,24 @@ def test_the_process_of_a_record_that_is_somebody_else_is_not_ended() -> None:
             kept(name="box", state="absent", force=True)
             assert other.poll() is None
             assert own in inits()  # nobody knows that it is ours
+        finally:
+            other.kill()
+
+
+@alone
+def test_a_forged_record_ends_nobody_who_is_not_ours() -> None:
+    kept(name="box", namespaces=["uts"])
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as other:
+        try:
+            children = Path(f"/proc/{other.pid}/task/{other.pid}/children")
+            until(lambda: children.read_text())
+            for pid in (other.pid, int(children.read_text())):
+                until(lambda pid=pid: Path(f"/proc/{pid}/comm").read_text() in ("sleep\n", "unshare\n"))
+                space = os.readlink(f"/proc/{pid}/ns/pid")
+                save(BOX, Record(boot_id(), ["pid"], pid, Proc().stat(pid).start_time, space))
+                kept(name="box", state="absent", force=True)
+                assert other.poll() is None and Path(f"/proc/{pid}").exists()
+                kept(name="box", namespaces=["uts"])
         finally:
             other.kill()
 

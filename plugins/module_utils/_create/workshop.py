@@ -28,7 +28,7 @@ from .wanted import NewNamespaces
 
 INIT = b"nsfleet-init"  # its comm
 _SECONDS = 30.0
-_SAFE = re.compile(r"[A-Za-z0-9][\w.-]{0,100}")
+_SAFE = re.compile(r"[A-Za-z0-9][\w.-]{0,100}", re.ASCII)
 _PR_SET_NAME = 15
 _SIG_IGN = struct.pack("=QQQQ", 1, 0, 0, 0)  # struct sigaction of the kernel
 # Where a process has what its children will be in.
