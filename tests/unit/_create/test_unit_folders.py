@@ -55,7 +55,7 @@ def test_no_mount_and_nothing_in_it_is_no_fault() -> None:
     assert networks_fault([]) is None
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\0", ".new-1", ".pins", "\u00fc" * 128])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\0", ".new-1", ".pins", "\u00fc" * 128, "\ud800"])
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(Refused, match="^name "):
         checked_name(name)
