@@ -51,7 +51,8 @@ options:
     default: present
   namespaces:
     description:
-      - The types to keep. Others that are kept under the name too make it different.
+      - The types to keep. Others that are kept under the name too make it different, and so does one that is the
+        host's own.
       - Types that are missing are made inside of what is there already.
       - A new pid namespace gets a process 1 that only sleeps, in a session and a cgroup of its own, so that it survives
         the task and the login. Types that are added later are not its own.
@@ -63,7 +64,10 @@ options:
     aliases: [types]
   directory:
     description:
-      - The folder for units. It is made if it is missing, and mounted on itself.
+      - The folder for units. It is made if it is missing, and mounted on itself. It may not be in C(/run/netns), around
+        that, or in a unit.
+      - A folder at O(directory)/O(name) with anything else in it than what this module makes is left alone, and fails
+        the task where it would have to go, even with O(force=true).
       - The types of a unit are the files O(directory)/O(name)/TYPE. If C(net) is one of them, there is
         C(/run/netns/)O(name) as well.
       - By default it is C(/run/nsfleet), but if O(namespaces) is C(net) alone, there is C(/run/netns/)O(name) only.

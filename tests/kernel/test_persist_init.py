@@ -12,7 +12,13 @@ import time
 from pathlib import Path
 
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
-from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import load, save
+from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import (
+    Record,
+    boot_id,
+    load,
+    save,
+)
+from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
 from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     EIGHT,
@@ -123,6 +129,17 @@ def test_there_is_a_proc_of_the_unit_s_processes() -> None:
 
 
 @alone
+def test_the_proc_of_a_unit_does_not_get_out_however_mounts_travel() -> None:
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SHARED)
+    before = Path("/proc/self/mountinfo").read_bytes().count(b" /proc ")
+    for how in ("shared", "unchanged", "slave", "private"):
+        kept(name="box", namespaces=["mnt", "pid"], propagation=how)
+        assert Path("/proc/self/mountinfo").read_bytes().count(b" /proc ") == before
+        until(inits)
+        kept(name="box", state="absent")
+
+
+@alone
 def test_absent_names_who_else_lives_in_there_and_force_ends_them() -> None:
     kept(name="box", namespaces=["pid", "uts"])
     with subprocess.Popen(["nsenter", f"--pid={BOX}/pid", "unshare", "--pid", "--fork", "sleep", "60"]) as process:
@@ -184,6 +201,24 @@ def test_the_process_of_a_record_that_is_somebody_else_is_not_ended() -> None:
             kept(name="box", state="absent", force=True)
             assert other.poll() is None
             assert own in inits()  # nobody knows that it is ours
+        finally:
+            other.kill()
+
+
+@alone
+def test_a_forged_record_ends_nobody_who_is_not_ours() -> None:
+    kept(name="box", namespaces=["uts"])
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as other:
+        try:
+            children = Path(f"/proc/{other.pid}/task/{other.pid}/children")
+            until(lambda: children.read_text())
+            for pid in (other.pid, int(children.read_text())):
+                until(lambda pid=pid: Path(f"/proc/{pid}/comm").read_text() in ("sleep\n", "unshare\n"))
+                space = os.readlink(f"/proc/{pid}/ns/pid")
+                save(BOX, Record(boot_id(), ["pid"], pid, Proc().stat(pid).start_time, space))
+                kept(name="box", state="absent", force=True)
+                assert other.poll() is None and Path(f"/proc/{pid}").exists()
+                kept(name="box", namespaces=["uts"])
         finally:
             other.kill()
 

@@ -197,6 +197,21 @@ def test_a_namespace_of_another_type_is_replaced() -> None:
 
 
 @alone
+def test_a_link_to_a_network_of_somebody_else_becomes_a_name_that_keeps_it() -> None:
+    with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as process:
+        try:
+            until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n")
+            theirs = os.readlink(f"/proc/{process.pid}/ns/net")
+            os.makedirs(NETNS)
+            Path(f"{NETNS}/blue").symlink_to(f"/proc/{process.pid}/ns/net")
+            result = kept(name="blue")
+            assert result["repaired"] == [f"{NETNS}/blue was a link to where it is, which does not keep it"]
+        finally:
+            process.kill()
+    assert name_at(f"{NETNS}/blue") == theirs
+
+
+@alone
 def test_stacked_mounts_become_one_and_the_network_stays() -> None:
     kept(name="blue")
     name = name_at(BLUE)
@@ -237,10 +252,20 @@ def test_a_folder_in_the_peer_group_of_run_gets_its_own() -> None:
 def test_a_folder_that_is_no_mount_becomes_one() -> None:
     os.mkdir(NETNS)
     Path(BLUE).touch()
-    mounts.mount("/proc/self/ns/net", BLUE, None, MS_BIND)
+    subprocess.run(["unshare", f"--net={BLUE}", "true"], check=True)
+    theirs = name_at(BLUE)
     result = kept(name="blue")
     assert result["repaired"] == ["/run/netns was no mount"]
-    assert result["namespaces"] == {"net": os.readlink("/proc/self/ns/net")}
+    assert result["namespaces"] == {"net": theirs}
+
+
+@alone
+def test_a_name_of_the_host_s_own_network_is_different_and_goes() -> None:
+    os.mkdir(NETNS)
+    ip("netns", "attach", "blue", "1")
+    assert "net is the host's own" in refused(name="blue", loopback=True)
+    kept(name="blue", state="absent")
+    gone("blue")
 
 
 @alone

@@ -109,9 +109,39 @@ def test_a_folder_on_another_file_system(tmp_path: Path = Path("/run/other")) ->
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("directory", ["relative", "/", NETNS])
+@pytest.mark.parametrize("directory", [
+    "relative", "/", "/run", NETNS, f"{NETNS}/units", f"{UNITS}/box", "/run/link", "/run/nul\0", "/run/\ud800"])
 def test_a_folder_that_is_none_for_units_is_refused(directory: str) -> None:
-    assert persist(name="box", directory=directory)["msg"].startswith("directory must be")
+    @alone
+    def test() -> None:
+        Path("/run/link").symlink_to(NETNS)
+        for state in ("present", "absent"):
+            assert refused(name="box", directory=directory, state=state).startswith("directory ")
+
+    test()
+
+
+@alone
+def test_somebody_else_s_folder_stays_as_it_is() -> None:
+    for path in ("/run/etc/ssh", "/run/etc/.old-backup", "/run/etc/.new-01234567x"):
+        os.makedirs(path)
+        Path(path, "net").touch()
+        Path(path, "config").touch()
+    before = sorted(os.walk("/run/etc"))
+    for given in ({"state": "absent"}, {"namespaces": ["uts"], "force": True}):
+        for check in (True, False):
+            result = persist(check, name="ssh", directory="/run/etc", **given)
+            assert result["failed"] and not result["changed"]
+            assert "there is something in it that is not ours, config" in result["msg"]
+    kept(name="box", directory="/run/etc", namespaces=["uts"])
+    kept(name="box", directory="/run/etc", state="absent")
+    assert sorted(os.walk("/run/etc")) == before
+
+
+@alone
+def test_a_folder_that_cannot_be_made_is_no_change() -> None:
+    Path("/run/file").touch()
+    assert "could not be made (ENOTDIR)" in refused(name="box", directory="/run/file/units", namespaces=["uts"])
 
 
 @alone
@@ -379,8 +409,35 @@ def test_a_stale_part_that_is_not_wanted_goes() -> None:
 def test_something_else_in_the_folder_is_not_removed() -> None:
     kept(name="box", namespaces=["uts"])
     Path(f"{BOX}/note").write_text("mine")
-    result = persist(name="box", state="absent")
-    assert result["failed"] and "there is something in it that is not ours" in result["msg"]
+    for name in ("note", "unit.json.new"):
+        sentence = refused(name="box", state="absent")
+        assert f"there is something in it that is not ours, {name}" in sentence
+        Path(f"{BOX}/{name}").unlink() if name == "note" else Path(f"{BOX}/{name}").rmdir()
+        Path(f"{BOX}/unit.json.new").mkdir() if name == "note" else None
+    kept(name="box", namespaces=["uts"])
+    kept(name="box", state="absent")
+    gone("box")
+
+
+@alone
+def test_what_is_no_file_beside_a_unit_is_not_in_its_way() -> None:
+    os.makedirs(f"{NETNS}/box")
+    assert persist(name="box", namespaces=["uts"])["changed"]
+    assert persist(name="box", state="absent")["changed"]
+    assert os.path.isdir(f"{NETNS}/box") and not exists(BOX)
+    assert f"{NETNS}/box is in the way" in refused(name="box", state="absent")
+
+
+@alone
+def test_what_is_the_host_s_own_is_different() -> None:
+    os.makedirs(BOX)
+    Path(f"{BOX}/uts").symlink_to("/proc/1/ns/uts")
+    before = os.uname().nodename
+    sentence = refused(name="box", namespaces=["uts"], hostname="another")
+    assert f"uts is the host's own, {os.readlink('/proc/1/ns/uts')}" in sentence and os.uname().nodename == before
+    result = kept(name="box", namespaces=["uts"], hostname="another", force=True)
+    assert result["namespaces"]["uts"] != os.readlink("/proc/1/ns/uts") and os.uname().nodename == before
+    kept(name="box", state="absent")
 
 
 # --- pinning several ------------------------------------------------------------------------------------------------
@@ -428,5 +485,9 @@ def test_the_init_of_somebody_else_is_never_ended_and_nothing_of_ours_goes_there
             process.wait()
             result = kept(name="box", namespaces=["pid"])
             assert result["repaired"] == [f"{BOX}/pid was a pid namespace whose process 1 has ended"]
+            kept(name="other", namespaces=["pid"], path=f"{BOX}/pid")
+            persist(name="box", state="absent")
+            sentence = refused(name="other", namespaces=["pid"], path=f"{UNITS}/other/pid")
+            assert "has no process 1 any more" in sentence
         finally:
             process.kill()

@@ -238,6 +238,41 @@ def test_proc_is_that_of_the_pid_namespace(types: list[str], host_root: bool) ->
     assert (shown.split("\n")[0] == "sh") == ("pid" in types)
 
 
+def share_all() -> None:
+    """Mounts travel, but not to those of the machine."""
+    for how in (mounts.MS_PRIVATE, mounts.MS_SHARED):
+        mounts.mount(None, "/", None, mounts.MS_REC | how)
+
+
+@pytest.mark.parametrize("how", ["shared", "unchanged"])
+def test_a_fresh_proc_does_not_get_out_however_mounts_travel(how: str, in_child: Callable[..., Any]) -> None:
+    def run() -> tuple[int, int]:
+        share_all()
+        before = Path("/proc/self/mountinfo").read_bytes().count(b" /proc ")
+        assert said(namespaces=["mnt", "pid"], propagation=how, mount_proc=True, argv=["sh", "-c", "echo $$"]) == "1"
+        return before, Path("/proc/self/mountinfo").read_bytes().count(b" /proc ")
+
+    before, after = in_child(run, namespaces.CLONE_NEWNS)
+    assert before == after
+
+
+def test_a_fresh_proc_below_root_that_would_get_out_is_refused(tmp_path: Path, in_child: Callable[..., Any]) -> None:
+    def run() -> tuple[str, bool]:
+        share_all()
+        for name in ("usr", "proc"):
+            (tmp_path / name).mkdir()
+        mounts.mount("/usr", str(tmp_path / "usr"), None, mounts.MS_BIND)
+        for name in ("bin", "lib", "lib64"):
+            (tmp_path / name).symlink_to("usr/" + name)
+        sentence = refused(namespaces=["mnt", "pid"], propagation="shared", mount_proc=True, root=str(tmp_path),
+                           cmd="/bin/true")
+        seen = str(tmp_path / "proc") in Path("/proc/self/mountinfo").read_text()
+        return sentence, seen
+
+    sentence, seen = in_child(run, namespaces.CLONE_NEWNS)
+    assert "(EINVAL): /proc in its root directory is no mount" in sentence and not seen
+
+
 def test_proc_s_mount_is_as_safe_as_usual() -> None:
     shown = said(namespaces=["mnt", "pid"], cmd="cat /proc/self/mountinfo", mount_proc=True)
     line = [line.split() for line in shown.split("\n") if line.split()[4] == "/proc"][-1]

@@ -1,6 +1,7 @@
 """Absent: what is to go, who is in the way, and having it go."""
 from __future__ import annotations
 
+import os
 from typing import Dict, List
 
 from .._model.entry import Refused
@@ -8,13 +9,13 @@ from .._model.inventory import TYPES
 from . import bare
 from .inhabitants import inhabitants, named
 from .keep import retire
-from .kept import Kept
+from .kept import Kept, refuse_foreign
 from .plan import seen
 
 
 class Forgetter:
-    """What C(absent) does with what is kept. C(network), C(folder): which of the names go. Raises Refused: something
-    lives that C(force) alone may end.
+    """What C(absent) does with what is kept. C(network), C(folder): which of the names go; C(touched): whether any has
+    gone. Raises Refused: something lives that C(force) alone may end.
     """
 
     def __init__(self, kept: Kept, force: bool) -> None:
@@ -22,8 +23,12 @@ class Forgetter:
         places, own, shown = kept.places, kept.pins.get("net"), kept.network
         self.folder = kept.folder
         self.network = shown.state != "missing"
+        self.touched = False
         if shown.state == "taken":
-            raise Refused("%s is in the way: it is no file; remove it." % shown.path)
+            if not self.folder:
+                raise Refused("%s is in the way: it is no file; remove it." % shown.path)
+            self.network = False  # a unit can live beside it
+        refuse_foreign(kept)
         if places.custom and shown.lives and (own is None or own.ref != shown.ref):
             self.network = False  # somebody else's
         elif own is not None and own.lives and shown.lives and own.ref != shown.ref and not force:
@@ -52,8 +57,12 @@ class Forgetter:
         """The name for C(ip netns) first: it may lead to the other one. Raises Refused."""
         if self.network:
             bare.remove(self._kept.places.network)
+            self.touched = True
         if self.folder:
-            retire(self._kept.places)
+            try:
+                retire(self._kept.places)
+            finally:
+                self.touched = self.touched or not os.path.isdir(self._kept.places.folder)
 
 
 def refuse_inhabitants(kept: Kept) -> None:

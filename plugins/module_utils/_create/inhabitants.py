@@ -89,7 +89,7 @@ def end_init(record: Record, unit: str) -> None:
         if pidfd >= 0:
             os.close(pidfd)
     until = time.monotonic() + _ENDING
-    while record.init_lives():
+    while record.is_there():
         if time.monotonic() > until:
             raise Refused("Process 1 of %s, pid %d, was killed and does not end: something in its pid namespace hangs"
                           " in the kernel." % (unit, record.init))

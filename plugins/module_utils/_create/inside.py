@@ -46,9 +46,10 @@ def set_inside(descriptors: Mapping[str, int], wanted: Mapping[str, Any]) -> Non
         if "uts" in descriptors and {"hostname", "domainname"} & set(wanted):
             setns(descriptors["uts"], TYPES["uts"])
             if "hostname" in wanted:
-                socket.sethostname(wanted["hostname"])
+                # As the bytes that it had when it was made, whatever the locale.
+                socket.sethostname(wanted["hostname"].encode("utf-8"))
             if "domainname" in wanted:
-                raw = os.fsencode(wanted["domainname"])
+                raw = wanted["domainname"].encode("utf-8")
                 syscall("setdomainname", raw, len(raw))
         if "net" in descriptors and wanted.get("loopback"):
             setns(descriptors["net"], TYPES["net"])

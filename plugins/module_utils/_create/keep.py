@@ -187,7 +187,9 @@ class Keeper:
         except OSError as error:
             if error.errno == errno.EEXIST and self._plan.anew and self._kept.nsid == self._plan.nsid:
                 return True
-            raise _nsid_refused(self._plan.nsid, error) from error
+            # What exists may be known by another one already, whatever force says.
+            known = self._kept.nsid if self._source and not self._plan.build else None
+            raise _nsid_refused(self._plan.nsid, error, known) from error
         return False
 
     def _set(self, late: bool) -> None:
@@ -212,11 +214,13 @@ def _set_nsid_late(descriptor: int, number: int, kept: Kept) -> None:
         time.sleep(0.02)
 
 
-def _nsid_refused(number: int, error: OSError) -> Refused:
+def _nsid_refused(number: int, error: OSError, known: int | None = None) -> Refused:
     hint = {
         errno.EEXIST: "another network is known by it: choose another one",
         errno.EPERM: "it takes CAP_NET_ADMIN over the module's own network",
     }.get(error.errno or 0, os.strerror(error.errno or 0))
+    if known is not None:
+        hint = "the network is known by %d, and the kernel does not change it" % known
     return Refused("nsid %d could not be set (%s): %s." % (number, why(error), hint))
 
 

@@ -6,14 +6,15 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List
 
-from .._enter.single import NETNS, UNITS
+from .._enter.plain import plain
+from .._enter.single import NETNS, UNITS, writable
 from .._enter.target import why
 from .._enter.unit_record import FILE, Record, load
 from .._kernel.proc import Proc
 from .._kernel.rtnetlink_set import nsid
 from .._model.entry import Refused
 from .._model.inventory import TYPES
-from . import mount_table, pins
+from . import bare, mount_table, pins
 from .folders import NETWORKS, PINS, networks_fault
 from .id_maps import IdRange
 from .inhabitants import has_ended
@@ -21,6 +22,7 @@ from .inside import look_inside, maps_of, offsets_of
 from .pins import Pin
 
 _LONGEST = 255  # bytes, NAME_MAX
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Places:
 class Kept:
     """C(pins): of the unit's folder, by type, those where anything is; C(network): that of C(ip netns).
 
-    C(folder): whether there is one. C(names), C(uid_map), ...: what those namespaces are like. C(fault): of /run/netns.
-    Close it when done.
+    C(folder): whether there is one, C(foreign): what is in it and not ours. C(names), C(uid_map), ...: what those
+    namespaces are like. C(fault): of /run/netns. Close it when done.
     """
 
     places: Places
@@ -63,6 +65,7 @@ class Kept:
     pins: Dict[str, Pin] = field(default_factory=dict)
     network: Pin = field(default_factory=lambda: Pin("", "net", "missing"))
     record: Record = field(default_factory=Record)
+    foreign: List[str] = field(default_factory=list)
     fault: str | None = None
     hostname: str | None = None
     domainname: str | None = None
@@ -89,10 +92,12 @@ class Kept:
 def checked_name(name: Any) -> str:
     """One component of a path that is not one of our own. Raises Refused."""
     text = str(name)
+    writable("name", text)
     if not text or text in (".", "..") or "/" in text or "\0" in text:
         raise Refused("name must be one component of a path, not %r." % text[:_LONGEST])
     if text.startswith("."):
-        raise Refused("name must not begin with a dot, as %r does: such names are those of what is being made." % text)
+        raise Refused("name must not begin with a dot, as %r does: such names are those of what is being made."
+                      % text[:_LONGEST])
     if len(os.fsencode(text)) > _LONGEST:
         raise Refused("name has %d bytes, and a file's name at most %d." % (len(os.fsencode(text)), _LONGEST))
     return text
@@ -112,6 +117,7 @@ def look(places: Places) -> Kept:
         if not stat.S_ISDIR(found.st_mode):
             raise Refused("%s is in the way: it is no folder of ns_persist; remove it." % places.folder)
         kept.folder = True
+        kept.foreign = _foreign(places.folder)
         kept.record = load(places.folder)
         for kind in TYPES:
             pin = pins.look(places.of(kind), kind, table)
@@ -127,6 +133,16 @@ def look(places: Places) -> Kept:
     except BaseException:
         kept.close()
         raise
+
+
+def refuse_foreign(kept: Kept) -> None:
+    """Before a folder goes: who has put something in there, or has named a folder that is none of ours, keeps it."""
+    if kept.foreign:
+        more = len(kept.foreign) - _MOST_NAMED
+        raise Refused("%s cannot go: there is something in it that is not ours, %s%s. Nothing was changed;"
+                      " remove it, or choose another name or directory." % (
+                          kept.places.folder, ", ".join(map(plain, kept.foreign[:_MOST_NAMED])),
+                          " and %d more" % more if more > 0 else ""))
 
 
 def look_closer(kept: Kept) -> None:
@@ -145,6 +161,13 @@ def look_closer(kept: Kept) -> None:
             kept.nsid = nsid(descriptors["net"])
         except OSError:
             kept.nsid = None  # the module's own network may know none (EPERM in a user namespace)
+
+
+def _foreign(folder: str) -> List[str]:
+    ours = {*TYPES, *own_files()}
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False) or (
+            entry.name not in ours and not entry.name.startswith(bare.PASSING)))
 
 
 def own_files() -> List[str]:

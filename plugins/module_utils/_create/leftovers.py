@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import List, Set
 
 from .._enter import unit_record
@@ -16,13 +17,15 @@ from .kept import own_files
 from .outside import remove as remove_cgroup
 
 _PATIENCE = 1.0  # seconds
+# All of a name: a folder of the user's own may have others that begin so.
+_LEFT = re.compile("(%s|%s)[0-9a-f]{8}" % (re.escape(NEW), re.escape(OLD)))
 
 
 def sweep(units: str) -> Set[str]:
     """Everything of this kind; the folder is locked. Returns the names that were finished. Raises Refused."""
     finished = set()
     for name in _listed(units):
-        if name.startswith((NEW, OLD)):
+        if _LEFT.fullmatch(name):
             discard("%s/%s" % (units, name))
     hidden = "%s/%s" % (units, PINS)
     for kind in _listed(hidden):

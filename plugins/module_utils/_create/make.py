@@ -5,9 +5,10 @@ import errno
 import functools
 import os
 import struct
-from typing import Collection, Dict, Sequence
+from typing import Collection, Dict, List, Sequence
 
-from .._kernel.executor import Block, Executor
+from .._enter.surroundings import of_processes
+from .._kernel.executor import Block, Executor, Step, step
 from .._kernel.files import write_whole
 from .._kernel.mounts import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from .._kernel.namespaces import TYPES
@@ -61,6 +62,15 @@ def loopback_up(executor: Executor) -> None:
         executor.call("ioctl", asking, _SIOCSIFFLAGS, Block(struct.pack("=16sh22x", b"lo", _IFF_UP)))
     finally:
         executor.call("close", asking)
+
+
+def fresh_proc(wanted: NewNamespaces) -> List[Step]:
+    """For who is in the new pid namespace: mount its /proc over the one that is there, in the new mounts alone."""
+    steps = of_processes(False)
+    if wanted.propagation in ("shared", "unchanged"):
+        # As unshare(1): or the host would get it, too, a /proc without the host's processes.
+        steps.insert(0, step("mount", None, b"/proc", None, MS_REC | MS_PRIVATE, None))
+    return steps
 
 
 def set_names(executor: Executor, hostname: str | None, domainname: str | None) -> None:

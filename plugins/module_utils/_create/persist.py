@@ -9,7 +9,7 @@ from .._enter import many
 from .._enter.admission import wanted_types
 from .._enter.containers import Look, glance
 from .._enter.containers import look as look_for_containers
-from .._enter.single import NETNS, UNITS
+from .._enter.single import NETNS, UNITS, writable
 from .._enter.target import close as close_target
 from .._enter.target import open_target
 from .._kernel.privileges import capget
@@ -17,6 +17,7 @@ from .._kernel.proc import Proc
 from .._model.entry import Refused, Target
 from . import folders
 from .forget import Forgetter, refuse_inhabitants
+from .inside import pid_namespace_has_ended
 from .keep import Keeper
 from .kept import Kept, Places, checked_name, look, look_closer
 from .leftovers import sweep, sweep_networks
@@ -90,6 +91,8 @@ class _Run:
             raise Refused("ns_persist mounts namespaces, which takes CAP_SYS_ADMIN: run the task as root (become).")
         seen = _look(params.get("container") is not None and not self._absent)
         try:
+            if not self._absent:
+                self._want.host = seen.host
             if not self._absent and any(params.get(name) is not None for name in EXISTING):
                 # Before the mounts may become others: paths are as the module sees them.
                 self._target = _open(params, seen, self._want)
@@ -114,6 +117,7 @@ class _Run:
                 return
             self._locks.close()
             self._check = False
+            result["changed"] = False
         self._look_and_do(result)
 
     def _is_ready(self) -> bool:
@@ -161,9 +165,15 @@ class _Run:
     def _forget(self, kept: Kept, result: Result) -> None:
         forgetter = Forgetter(kept, self._force)
         result.update(changed=forgetter.changed, diff=forgetter.difference())
-        if not self._check:
-            if forgetter.changed:
+        if not self._check and forgetter.changed:
+            result["changed"] = False
+            try:
                 forgetter.run()
+                result["changed"] = True
+            except Refused:
+                result["changed"] = forgetter.touched
+                raise
+        if not self._check:
             sweep_cgroups()
 
     def _keep(self, kept: Kept, result: Result) -> None:
@@ -193,11 +203,20 @@ class _Run:
 def _folder(directory: Any) -> str:
     if directory is None:
         return UNITS
+    writable("directory", str(directory))
     path = os.path.normpath(str(directory))
-    if not path.startswith("/") or path == "/" or "\0" in path or path == NETNS:
-        raise Refused("directory must be the absolute path of a folder for units, and not %s, which is %r." % (
-            NETNS, str(directory)[:255]))
-    return os.path.realpath(path)
+    if path.startswith("/") and "\0" not in path:
+        path = os.path.realpath(path)
+        networks = os.path.realpath(NETNS)
+        others = _is_in(path, networks) or _is_in(networks, path) or path != UNITS and _is_in(path, UNITS)
+        if not others:
+            return path
+    raise Refused("directory must be the absolute path of a folder for units, neither around nor in %s, and not in %s,"
+                  " which is not so for %r." % (NETNS, UNITS, str(directory)[:255]))
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _want(params: Mapping[str, Any]) -> Want:
@@ -234,5 +253,12 @@ def _open(params: Mapping[str, Any], seen: Look, want: Want) -> Target:
     except Refused as refusal:
         # There is no such option here: what is the host's own needs no name.
         raise Refused(str(refusal).replace(", or list it in allow_host", "")) from refusal
+    try:
+        if "pid" in want.types and pid_namespace_has_ended(target.descriptors["pid"]):
+            raise Refused("pid of %s has no process 1 any more: nobody can enter it, so that it cannot be kept."
+                          % target.name)
+    except BaseException:
+        close_target(target)
+        raise
     want.source = {kind: target.namespaces[kind] for kind in want.types}
     return target

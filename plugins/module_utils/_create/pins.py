@@ -102,7 +102,7 @@ def _look(path: str, kind: str, table: Sequence[mount_table.Row]) -> Pin:
                 if os.stat(path).st_dev == _nsfs():
                     pin = _opened(path, kind, path)
                     if pin.state == "namespace":
-                        pin.state, pin.fault = "linked", LEFT
+                        pin.state, pin.fault = "linked", "a link to where it is, which does not keep it"
                     return pin
             except OSError:
                 pass

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping
 from .._model.entry import Refused
 from .._model.inventory import TYPES
 from . import id_maps
-from .kept import Kept
+from .kept import Kept, refuse_foreign
 from .pins import Pin
 from .wanted import NewNamespaces
 
@@ -19,7 +19,7 @@ class Want:
     """C(types): in the order of TYPES. C(source): names of those that exist and are to be kept, by type; empty where
     they are made as C(new) says. C(maps), C(setgroups): whether the task says something of them.
 
-    C(unit): whether it is a folder, and not just a name of C(ip netns).
+    C(unit): whether it is a folder, and not just a name of C(ip netns). C(host): names of the host's, by type.
     """
 
     types: List[str]
@@ -30,6 +30,7 @@ class Want:
     setgroups: bool = False
     nsid: int | None = None
     force: bool = False
+    host: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self) -> Dict[str, Any]:
         """What is kept on every run."""
@@ -84,6 +85,8 @@ def plan(kept: Kept, want: Want) -> Plan:
     found.make = [kind for kind in want.types if kind not in living]
     found.build = not living or found.unit and not kept.folder
     found.old = kept.folder and (found.build or not found.unit)
+    if found.old:
+        refuse_foreign(kept)
     if not found.build and found.unit:
         found.publish = [kind for kind, pin in living.items() if pin is kept.network or not pin.right]
         found.clear = [kind for kind, pin in kept.pins.items() if kind not in want.types and not pin.lives]
@@ -98,7 +101,9 @@ def plan(kept: Kept, want: Want) -> Plan:
 def different(kept: Kept, want: Want) -> List[str]:
     """What lives and is not as it is wanted, as clauses."""
     living = kept.living()
-    found = []
+    # A link that leads there, or what ip netns attach has mounted: what is set would be set for the host.
+    found = ["%s is the host's own, %s" % (kind, pin.ref) for kind, pin in living.items()
+             if kind in want.types and pin.ref == want.host.get(kind)]
     own, shown = kept.pins.get("net"), kept.network
     if "net" in want.types and _lives(own) and shown.lives and own is not None and own.ref != shown.ref:
         found.append("%s is another network, %s, than %s, %s" % (shown.path, shown.ref, own.path, own.ref))

@@ -9,14 +9,13 @@ from typing import Callable, Dict, List
 from .._enter import confine
 from .._enter.launch import Plan, Running
 from .._enter.run import Waiter
-from .._enter.surroundings import of_processes
 from .._kernel import clone
 from .._kernel.executor import Block, Executor, Step, step
 from .._kernel.mounts import AT_FDCWD
 from .._kernel.namespaces import TYPES
 from .._model.entry import Refused
 from .causes import no_namespace
-from .make import make
+from .make import fresh_proc, make
 from .wanted import NewNamespaces
 
 
@@ -53,7 +52,7 @@ def start(executor: Executor, plan: Plan, new: New, cgroup: str | None, enter: C
     new.namespaces.update(make(executor, new.wanted, ("pid",) if at_once else ()))
     if plan.root is not None:
         _enter_root(executor, plan.root)
-    proc = of_processes(False) if new.mount_proc else []
+    proc = fresh_proc(new.wanted) if new.mount_proc else []
     if proc and not new.forks:
         _mount_proc(executor, proc)
         proc = []
@@ -112,6 +111,7 @@ def _no_proc(error: OSError) -> Refused:
         "EPERM": "a user namespace may mount it only with a pid namespace that it owns, and where no part of the /proc"
                  " outside is covered, as engines do in their containers: list pid, or leave out user",
         "ENOENT": "there is no folder /proc in its root directory: make one",
+        "EINVAL": "/proc in its root directory is no mount, and a new one would be seen outside: leave out propagation",
     }.get(code or "", os.strerror(error.errno or 0))
     return Refused("mount_proc: /proc could not be mounted (%s): %s. Nothing has run." % (code, why))
 

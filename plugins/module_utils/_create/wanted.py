@@ -127,7 +127,7 @@ def _uts_name(params: Mapping[str, Any], option: str) -> str | None:
     if given is None:
         return None
     name = str(given)
-    size = len(name.encode("utf-8", "surrogateescape"))
-    if not name or "\0" in name or not name.isprintable() or size > _LONGEST_NAME:
+    # What can be printed can be encoded.
+    if not name or not name.isprintable() or len(name.encode("utf-8")) > _LONGEST_NAME:
         raise Refused("%s is %r, which is no name: 1 to %d printable bytes are." % (option, name[:100], _LONGEST_NAME))
     return name

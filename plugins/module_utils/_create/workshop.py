@@ -17,13 +17,12 @@ from .._enter.join import join
 from .._enter.target import why
 from .._enter.unit_record import Record, boot_id
 from .._kernel.executor import Executor, step
-from .._kernel.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID
 from .._kernel.namespaces import TYPES as FLAGS
 from .._kernel.proc import Proc
 from .._model.entry import Refused, Target
 from .._model.inventory import TYPES
 from . import pins
-from .make import make
+from .make import fresh_proc, make
 from .outside import Outside
 from .wanted import NewNamespaces
 
@@ -32,7 +31,7 @@ INIT = b"nsfleet-init"  # its comm
 # so (systemd.io/ROOT_STORAGE_DAEMONS).
 _CALLED = b"@" + INIT
 _SECONDS = 30.0
-_SAFE = re.compile(r"[A-Za-z0-9][\w.-]{0,100}")
+_SAFE = re.compile(r"[A-Za-z0-9][\w.-]{0,100}", re.ASCII)
 _PR_SET_NAME = 15
 _SIG_IGN = struct.pack("=QQQQ", 1, 0, 0, 0)  # struct sigaction of the kernel
 # Where a process has what its children will be in.
@@ -49,6 +48,7 @@ class Workshop:
         self.descriptors: Dict[str, int] = {}
         self.record = Record(boot_id(), [])
         self._unit = unit
+        self._wanted = wanted
         self._kinds = [kind for kind in TYPES if kind in kinds]
         self._outside: Outside | None = None
         self._settled = False
@@ -134,7 +134,7 @@ class Workshop:
 
     def _mount_proc(self) -> None:
         # Over the one that is there: in a user namespace the kernel wants to see that nothing of it was hidden.
-        self._executor.call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+        self._executor.calls(*fresh_proc(self._wanted))
 
     def settle(self) -> None:
         """Let process 1 go; its record must be written by now. Raises Refused."""

@@ -51,13 +51,14 @@ def _only(kind: str, types: Wanted, target: Target) -> None:
 
 
 def _component(option: str, name: str) -> str:
-    _writable(option, name)
+    writable(option, name)
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise Refused("%s must be one component of a path, not %r." % (option, name[:255]))
     return name
 
 
-def _writable(option: str, text: str) -> None:
+def writable(option: str, text: str) -> None:
+    """Raises Refused for what can be no path."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:
@@ -79,7 +80,7 @@ def _keep(target: Target, descriptor: int) -> None:
 
 def _open_file(path: str, name: str, kind: str | None) -> int:
     """A descriptor of the namespace that is mounted at (or linked from) C(path). Raises Refused."""
-    _writable("path", path)
+    writable("path", path)
     if "\0" in path:
         raise Refused("%s is no path: it has a NUL byte." % path.replace("\0", "\\0"))
     try:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from dataclasses import asdict, dataclass, field
 from typing import List, Optional
 
@@ -11,7 +13,9 @@ from .._kernel.reader import read_regular
 from .._model.inventory import TYPES
 
 FILE = "unit.json"
-_MOST = 1 << 16  # bytes
+_MOST = 1 << 16     # bytes
+_MOST_PID = 1 << 22  # PID_MAX_LIMIT, include/linux/threads.h
+_CGROUP = re.compile(r"[\w-][\w.-]*|")
 
 
 @dataclass
@@ -32,6 +36,11 @@ class Record:
     def init_lives(self, proc: Optional[Proc] = None) -> bool:
         """Whether the process 1 that we started is still there, and is that one."""
         proc = proc or Proc()
+        return self.is_there(proc) and self._is_ours(proc)
+
+    def is_there(self, proc: Optional[Proc] = None) -> bool:
+        """Whether the process that is written down has not ended yet."""
+        proc = proc or Proc()
         if self.init is None or self.boot_id != boot_id(proc):
             return False
         try:
@@ -41,6 +50,23 @@ class Record:
                 return False
             raise
         return found.start_time == self.start_time and found.state not in "ZX"
+
+    def _is_ours(self, proc: Proc) -> bool:
+        """Whether it is what we start: process 1 of that pid namespace, and an Executor.
+
+        The word of the record is not enough: the root of a container that has the folder is who may write it, and
+        would have us end any process.
+        """
+        try:
+            space = os.readlink(proc.path(self.init, "ns", "pid"))
+            number = proc.status(int(self.init or 0)).get("NSpid", "1").split()[-1]
+            image = os.stat(proc.path(self.init, "exe"))
+        except PermissionError:
+            return True  # who may not look has nothing but the record
+        except OSError:
+            return False
+        # The file of an Executor has no name, and no mode from the moment on when it was executed.
+        return (space, number) == (self.pid_namespace, "1") and not image.st_nlink and not stat.S_IMODE(image.st_mode)
 
 
 def boot_id(proc: Optional[Proc] = None) -> str:
@@ -59,12 +85,16 @@ def load(folder: str) -> Record:
     try:
         found = json.loads(read_regular(os.path.join(folder, FILE), _MOST, os.geteuid()))
         record = Record(**{key: found.get(key) for key in asdict(Record())})
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return Record()
-    whole = all(kind in TYPES for kind in record.made or ()) and isinstance(record.made, list)
-    numbers = all(each is None or isinstance(each, int) for each in (record.init, record.start_time))
+    whole = isinstance(record.made, list) and all(kind in TYPES for kind in record.made)
+    numbers = _is_number(record.init, _MOST_PID) and _is_number(record.start_time, 1 << 64)
     texts = all(isinstance(each, str) for each in (record.boot_id, record.pid_namespace, record.cgroup))
-    return record if whole and numbers and texts and "/" not in record.cgroup else Record()
+    return record if whole and numbers and texts and _CGROUP.fullmatch(record.cgroup) else Record()
+
+
+def _is_number(value: object, below: int) -> bool:
+    return value is None or isinstance(value, int) and 0 < value < below
 
 
 def save(folder: str, record: Record) -> None:

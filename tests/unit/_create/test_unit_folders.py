@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,7 @@ def test_no_mount_and_nothing_in_it_is_no_fault() -> None:
     assert networks_fault([]) is None
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\0", ".new-1", ".pins", "\u00fc" * 128])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\0", ".new-1", ".pins", "\u00fc" * 128, "\ud800"])
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(Refused, match="^name "):
         checked_name(name)
@@ -77,7 +79,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [
-    "", "{", "[]", "null", '{"init": "1"}', '{"made": ["bad"]}', '{"made": null}', '{"made": [], "cgroup": "../../x"}'])
+    "", "{", "[]", "null", '{"init": "1"}', '{"made": ["bad"]}', '{"made": null}', '{"made": [], "cgroup": "../../x"}',
+    "[" * 60000, '{"made": 1}', *(json.dumps({**asdict(Record()), **changed}) for changed in (
+        {"init": 1 << 80}, {"init": -1}, {"init": 0}, {"start_time": 1 << 80}, {"cgroup": ".."}, {"cgroup": "a\0b"}))])
 def test_a_record_that_cannot_be_understood_is_none(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     assert load(str(tmp_path)) == Record()
@@ -99,7 +103,14 @@ def test_a_process_of_another_boot_or_time_is_not_ours() -> None:
     proc = Proc()
     start = proc.stat(os.getpid()).start_time
     boot = proc.read("sys", "kernel", "random", "boot_id").decode().strip()
-    assert Record(boot, [], os.getpid(), start).init_lives()
-    assert not Record(boot, [], os.getpid(), start + 1).init_lives()
-    assert not Record("other", [], os.getpid(), start).init_lives()
-    assert not Record(boot).init_lives()
+    assert Record(boot, [], os.getpid(), start).is_there()
+    assert not Record(boot, [], os.getpid(), start + 1).is_there()
+    assert not Record("other", [], os.getpid(), start).is_there()
+    assert not Record(boot).is_there()
+
+
+def test_a_process_that_is_none_of_ours_is_not_believed_to_be_one() -> None:
+    proc = Proc()
+    start, space = proc.stat(os.getpid()).start_time, os.readlink("/proc/self/ns/pid")
+    boot = proc.read("sys", "kernel", "random", "boot_id").decode().strip()
+    assert not Record(boot, [], os.getpid(), start, space).init_lives()

@@ -104,6 +104,7 @@ def test_who_is_not_root_has_delegated_ids_mapped_by_a_helper(monkeypatch: pytes
     (["uts"], {"hostname": "ä" * 33}, "1 to 64 printable bytes are."),
     (["uts"], {"domainname": "a\nb"}, "domainname is 'a\\nb', which is no name"),
     (["uts"], {"hostname": "a\0b"}, "which is no name"),
+    (["uts"], {"hostname": "\ud800"}, "hostname is '\\ud800', which is no name"),
 ])
 def test_what_does_not_go_together(types: list[str], params: dict[str, Any], sentence: str) -> None:
     assert sentence in refusal(types, **params)
