@@ -48,6 +48,12 @@ attributes:
     # For modules that return ansible_facts.
     FACTS = r"""
 options: {}
+notes:
+  - Process IDs are those of the module's PID namespace.
+  - Facts may be cached by Ansible, and process IDs are used again. Compare
+    RV(nsfleet.linux.ns_facts#module:ansible_facts.namespaces.boot_id) and the C(start_time) of a process before you
+    rely on an old ID.
+  - "It can be used as a facts module: C(ansible_facts_modules=['ansible.builtin.setup', 'nsfleet.linux.ns_facts'])."
 attributes:
   facts:
     description: Action returns an C(ansible_facts) dictionary that will update existing host facts.

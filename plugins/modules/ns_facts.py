@@ -16,11 +16,9 @@ description:
   - Finds every namespace that is alive on the managed host, tells who keeps it alive and why,
     and tells the containers of the host, whatever engine started them, with what they share with the host
       and with each other.
-  - Needs Python and a Linux kernel on the managed host and nothing else. No engine's API, socket or
-    command line tool is used, and nothing
-    has to be inside the containers.
-  - What could not be seen is counted in RV(ansible_facts.namespaces.problems). The module does not
-    fail because of it.
+  - Needs Python on the managed host and nothing else, no engine's API, socket or command line tool, and nothing inside
+    the containers.
+  - What could not be seen is counted in RV(ansible_facts.namespaces.problems), and does not fail the module.
   - Without root it returns what the kernel shows to the user.
 extends_documentation_fragment:
   - nsfleet.linux._attributes
@@ -28,13 +26,6 @@ extends_documentation_fragment:
   - nsfleet.linux._attributes.read_only
   - nsfleet.linux._attributes.action_group
   - nsfleet.linux._facts
-notes:
-  - Process IDs are those of the module's PID namespace.
-  - Facts may be cached by Ansible, and process IDs are used again. Compare
-    RV(ansible_facts.namespaces.boot_id) and the C(start_time)
-    of a process before you rely on an old ID.
-  - "It can be used as a facts module: C(ansible_facts_modules=['ansible.builtin.setup',
-    'nsfleet.linux.ns_facts'])."
 """
 
 EXAMPLES = r"""
@@ -57,17 +48,10 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.name }}"
 
-- name: Only the containers whose name begins with web, with their labels
+- name: Only containers whose name begins with web, with their labels
   nsfleet.linux.ns_facts:
-    gather_subset: [containers]
     containers: ["web*"]
     labels: true
-
-- name: A quick look at processes only
-  nsfleet.linux.ns_facts:
-    gather_subset: [namespaces]
-    types: [net]
-    scan: [processes]
 """
 
 RETURN = r"""
@@ -142,8 +126,7 @@ ansible_facts:
               type: str
               returned: always
             reason:
-              description: Why it was not seen, as in V(vanished), V(timed out), V(truncated), V(refused:)
-                with the errno, or another errno.
+              description: V(vanished), V(timed out), V(truncated), V(refused:) with the errno, or another errno.
               type: str
               returned: always
               sample: "refused: EACCES"
@@ -163,8 +146,7 @@ ansible_facts:
               returned: always
               sample: net:[4026532184]
             ref:
-              description: The name, and behind it the kernel's own ID where it has one. Safe against
-                reuse of the inode number.
+              description: The name with the kernel's own ID, if it has one. Safe against reuse.
               type: str
               returned: always
               sample: net:[4026532184]#4110
@@ -173,22 +155,20 @@ ansible_facts:
               type: str
               returned: always
             inode:
-              description: The inode number, which is the number in the name.
+              description: The number in the name.
               type: int
               returned: always
             device:
-              description: The device of the kernel's nsfs. V(null) when the namespace could not be opened.
+              description: The device of nsfs. V(null) when it could not be opened.
               type: int
               returned: always
             ns_id:
-              description: The kernel's 64-bit ID, never used again before the next boot. V(null) before
-                Linux 6.18 (mount namespaces 6.11).
+              description: The kernel's 64-bit ID. V(null) before Linux 6.18 (mount namespaces 6.11).
               type: int
               returned: always
             initial:
-              description: Whether the kernel booted with it. V(null) where that cannot be told (network
-                and mount namespaces before Linux 6.18
-                without a view of the kernel's threads).
+              description: Whether the kernel booted with it. V(null) where nobody can tell (net and mnt before Linux
+                6.18 without a view of the kernel's threads).
               type: bool
               returned: always
             owner:
@@ -247,14 +227,11 @@ ansible_facts:
                 - Why it is alive.
                 - C(process) stands for all its processes and names the leader.
                 - C(thread) is a thread that is in it while its process is not.
-                - C(pid_for_children) and C(time_for_children) are processes whose next children will be
-                  in it.
+                - C(pid_for_children) and C(time_for_children) are processes whose next children will be in it.
                 - C(descriptor) is an open descriptor of it.
                 - C(socket) is a socket that belongs to it, of a process that does not.
                 - C(mount) is a bind mount.
-                - C(child) stands for all namespaces of one type that it is parent (C(relation=parent)) or
-                  owner (C(relation=owner)) of,
-                  and names one of them.
+                - C(child) stands for all of one type whose parent or owner it is, and names one of them.
               type: list
               elements: dict
               returned: always
@@ -264,8 +241,7 @@ ansible_facts:
                   type: str
                   returned: always
                 count:
-                  description: How many of the same the entry stands for. For a C(mount), in how many
-                    mount namespaces it is seen.
+                  description: How many the entry stands for. For a C(mount), in how many mount namespaces it is seen.
                   type: int
                   returned: always
                 pid:
@@ -294,7 +270,7 @@ ansible_facts:
                   type: str
                   returned: for C(mount)
                 relation:
-                  description: What it is to the other namespace.
+                  description: C(parent) or C(owner).
                   type: str
                   returned: for C(child)
                 name:

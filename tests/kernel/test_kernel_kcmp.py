@@ -17,11 +17,11 @@ from ansible_collections.nsfleet.linux.tests.kernel.running_kernel import errno_
 
 
 def test_a_process_shares_its_table_with_itself() -> None:
-    assert pidfd.same_files(os.getpid(), os.getpid())
+    assert pidfd.compare_files(os.getpid(), os.getpid()) == 0
 
 
 def test_two_processes_have_a_table_each(held: Callable[..., Any]) -> None:
-    assert not pidfd.same_files(os.getpid(), held().pid)
+    assert pidfd.compare_files(os.getpid(), held().pid) != 0
 
 
 def test_tables_have_an_order(held: Callable[..., Any]) -> None:
@@ -45,7 +45,7 @@ def test_a_thread_with_its_own_table_is_told(own: bool, in_child: Callable[..., 
         thread.start()
         ready.wait()
         try:
-            return pidfd.same_files(os.getpid(), thread.native_id or 0)
+            return pidfd.compare_files(os.getpid(), thread.native_id or 0) == 0
         finally:
             stop.set()
             thread.join()
@@ -55,10 +55,10 @@ def test_a_thread_with_its_own_table_is_told(own: bool, in_child: Callable[..., 
 
 def test_a_process_that_ended_is_esrch(in_child: Callable[..., Any]) -> None:
     gone = in_child(os.getpid)
-    assert errno_of(pidfd.same_files, os.getpid(), gone) == errno.ESRCH
+    assert errno_of(pidfd.compare_files, os.getpid(), gone) == errno.ESRCH
 
 
 def test_a_kernel_without_kcmp_is_typed(absent: Callable[[str], None]) -> None:
     absent("kcmp")
     with pytest.raises(libc.KernelLacks, match=r"no kcmp \(Linux 3.5"):
-        pidfd.same_files(1, 1)
+        pidfd.compare_files(1, 1)

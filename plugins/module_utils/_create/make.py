@@ -9,9 +9,9 @@ from typing import Collection, Dict, List, Sequence
 
 from .._enter.surroundings import of_processes
 from .._kernel.executor import Block, Executor, Step, step
-from .._kernel.files import write_whole
 from .._kernel.mounts import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from .._kernel.namespaces import TYPES
+from .._kernel.whole_file import write_whole
 from .._model.entry import Refused
 from . import id_maps
 from .causes import no_map, no_namespace, no_offset

@@ -16,8 +16,6 @@ NAMES = frozenset((
     "dockerd", "containerd", "containerd-shim", "conmon", "systemd-nspawn", "runc", "crun",
     "lxc-start", "lxc-execute", "lxc-autostart", "lxd", "incusd",
 ))
-_COMMAND_LINE = "/proc/%d/cmdline"
-_LONGEST, _USUAL = 1 << 20, 1 << 14  # bytes
 
 
 class Supervisor:
@@ -83,9 +81,9 @@ def _find(view: View) -> Iterator[Supervisor]:
             uid = view.uid(process.pid)
             if uid is not None:
                 every.append((process, uid))
-    if view.proc.root == "/proc":
-        # Those of root, which are many (a shim a container) and not expected to hang, with one request.
-        view.files.read_ahead([_COMMAND_LINE % process.pid for process, uid in every if not uid], _USUAL)
+    if view.ahead:
+        # Root's are many (a shim a container) and do not hang.
+        view.ahead(["/proc/%d/cmdline" % process.pid for process, uid in every if not uid], 1 << 14)
     for process, uid in sorted(every, key=lambda found: (bool(found[1]), found[0].age)):
         if uid in stuck:
             continue
@@ -105,5 +103,5 @@ def _command_line(view: View, pid: int) -> bytes:
     # It is the process's memory, which its owner can make us wait for (userfaultfd, FUSE): the child with the
     # deadline reads it.
     if view.proc.root == "/proc":
-        return view.files.read(_COMMAND_LINE % pid, _LONGEST)
+        return view.files.read("/proc/%d/cmdline" % pid, 1 << 20)
     return view.proc.read(pid, "cmdline")

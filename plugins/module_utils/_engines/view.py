@@ -25,6 +25,8 @@ class View:
         self.processes = processes
         self.proc = proc
         self.files = files
+        # Has files read that will be asked for.
+        self.ahead: Callable[[list[str], int], None] | None = None
         self.host = host
         self.pid_parents = pid_parents
         self.problems = problems

@@ -63,14 +63,14 @@ class Looking:
 
 def _packed(found: Look) -> bytes:
     containers = [{**vars(each), "pod": each.pod and vars(each.pod)} for each in found.containers]
-    return marshal.dumps((containers, found.own, found.host, found.problems.counts))
+    return marshal.dumps((containers, found.own, found.host, found.problems.as_list()))
 
 
 def _unpacked(packed: bytes) -> Look:
-    containers, own, host, counts = marshal.loads(packed)
+    containers, own, host, unseen = marshal.loads(packed)
     problems = Problems()
-    for (what, reason), count in counts.items():
-        problems.add(what, reason, count)
+    for each in unseen:
+        problems.add(each["what"], each["reason"], each["count"])
     return Look([Container(**{**each, "pod": each["pod"] and Pod(**each["pod"])}) for each in containers],
                 own, host, problems)
 
@@ -85,15 +85,17 @@ def look(until: float, proc_root: str = "/proc", file_root: str = "/") -> Look:
     from .._engines.attribute import containers
     from .._engines.view import View
     from .._kernel.proc import Proc
-    from .._kernel.reader import FileReader
+    from .ahead_reader import AheadReader
 
     scan = Scan(Proc(proc_root), Problems(), Clock(until - time.monotonic()), live=proc_root == "/proc")
     own = own_names(scan.proc)
     processes.find(scan, True, False, False)
     host = host_names(scan, own)
     names = tuple(host.get(kind) for kind in TYPES)
-    with FileReader(file_root, until=until) as files:
+    with AheadReader(file_root, until=until) as files:
         view = View(scan.processes, scan.proc, files, names, _parents(scan, host), scan.problems, until, False)
+        if scan.live:
+            view.ahead = files.read_ahead
         found = containers(view)
     return Look(found, own, host, scan.problems)
 

@@ -6,7 +6,6 @@ import os
 from typing import Mapping
 
 from .._kernel.executor import Executor, Step, step
-from .._kernel.files import write_whole
 from .._kernel.libc import KernelLacks
 from .._kernel.mounts import (
     AT_FDCWD,
@@ -24,6 +23,7 @@ from .._kernel.mounts import (
 )
 from .._kernel.namespaces import CLONE_NEWNS, CLONE_NEWUSER
 from .._kernel.proc import Proc
+from .._kernel.whole_file import write_whole
 from .._model.entry import Refused
 
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC

@@ -8,6 +8,7 @@ from typing import FrozenSet, List, NamedTuple, Optional
 
 from .libc import KernelLacks
 from .proc import Cgroup, Proc, text, unescape
+from .whole_file import write_whole
 
 _MOST_FOLDERS = 1000  # cgroups below one that are looked at
 _MOST_BYTES = 4 << 20
@@ -70,7 +71,7 @@ def top_of(folder: str, mounted: List[Hierarchy]) -> str:
 
 def add(folder: str, pid: int) -> None:
     """Move a process into a cgroup (0: ourselves). Raises OSError: ESRCH gone, EOPNOTSUPP threaded, EBUSY, EACCES."""
-    _write(folder, "cgroup.procs", b"%d" % pid)
+    write_whole(folder + "/cgroup.procs", b"%d" % pid)
 
 
 def members(folder: str) -> List[int]:
@@ -106,7 +107,7 @@ def populated(folder: str) -> bool:
 def kill(folder: str) -> None:
     """SIGKILL to all in it and below, also those that are being made; 5.14. KernelLacks: older."""
     try:
-        _write(folder, "cgroup.kill", b"1")
+        write_whole(folder + "/cgroup.kill", b"1")
     except FileNotFoundError as error:
         raise KernelLacks("cgroup.kill", "5.14", errno.ENOENT) from error
 
@@ -114,7 +115,7 @@ def kill(folder: str) -> None:
 def freeze(folder: str, stop: bool) -> None:
     """Stop all in it and below, or let them go on; 5.2. It takes a while: see C(is_frozen). KernelLacks: older."""
     try:
-        _write(folder, "cgroup.freeze", b"1" if stop else b"0")
+        write_whole(folder + "/cgroup.freeze", b"1" if stop else b"0")
     except FileNotFoundError as error:
         raise KernelLacks("cgroup.freeze", "5.2", errno.ENOENT) from error
 
@@ -141,11 +142,3 @@ def _read(folder: str, name: str) -> bytes:
     finally:
         os.close(descriptor)
     return b"".join(chunks)
-
-
-def _write(folder: str, name: str, content: bytes) -> None:
-    descriptor = os.open(folder + "/" + name, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)

@@ -64,9 +64,8 @@ def reap(child: int, seconds: float = 0.1) -> None:
 class Child:
     """Answers requests, each within C(timeout) seconds and all before C(until); close it when done.
 
-    C(prepare) runs in the child and returns what answers there. C(start) makes the child, or the first request.
-    Each request that gets no answer halves the time that later ones are given, so that many hangs do not use up the
-    time of all.
+    C(prepare) runs in the child and returns what answers there. C(start) makes it, or the first request. Each that
+    gets no answer halves the time that later ones are given, so that many hangs do not use up the time of all.
     """
 
     def __init__(self, prepare: Callable[[], Answer], until: float, timeout: float = 2.0) -> None:
@@ -90,7 +89,7 @@ class Child:
         return self.answer(self.request(what, body, descriptor))
 
     def request(self, what: bytes, body: bytes = b"", descriptor: int | None = None) -> float:
-        """The first half of C(ask), until when an answer is waited for. Others may work while the child does."""
+        """The first half of C(ask): until when C(answer) waits. The child works meanwhile."""
         now = time.monotonic()
         deadline = min(now + self._timeout, self._until)
         if now >= deadline:
@@ -100,29 +99,27 @@ class Child:
         line = self._line or self.start()
         try:
             _send(line, _REQUEST.pack(what, len(body)) + body, descriptor)
-        except OSError as error:
-            raise self._lost(error) from error
+        except OSError:
+            line.close()
+            self._line = None  # it has ended: there is no answer
         return deadline
 
     def answer(self, deadline: float) -> tuple[bytes, int | None]:
-        """The second half: what the child answers to its last request."""
-        if self._line is None:
-            raise TimeoutError(errno.ETIMEDOUT, "no answer from a child")
+        """The second half."""
         try:
+            if self._line is None:
+                raise EOFError
             number, reply, received = _receive(self._line, _REPLY, deadline)
         except (OSError, EOFError) as error:
-            raise self._lost(error) from error
+            self.close()
+            if isinstance(error, TimeoutError):
+                self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
+            else:
+                self._deaths += 1
+            raise TimeoutError(errno.ETIMEDOUT, "no answer from a child") from error
         if number:
             raise OSError(number, os.strerror(number))
         return reply, received
-
-    def _lost(self, error: Exception) -> TimeoutError:
-        self.close()
-        if isinstance(error, TimeoutError):
-            self._timeout = max(_LEAST_TIMEOUT, self._timeout / 2)
-        else:
-            self._deaths += 1
-        return TimeoutError(errno.ETIMEDOUT, "no answer from a child")
 
     def close(self) -> None:
         """End the child."""
@@ -134,7 +131,7 @@ class Child:
             self._child = 0
 
     def start(self) -> socket.socket:
-        """Make the child, which begins with C(prepare). Raises OSError."""
+        """Make the child. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         # A collection in the child would write to, and so copy, every page it shares with us.
         gc.freeze()

@@ -97,12 +97,3 @@ def read_up_to(fd: int, most: int) -> bytes:
         chunks.append(chunk)
         most -= len(chunk)
     return b"".join(chunks)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write to a file that exists, in one write(2), as files of /proc and cgroups want it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)

@@ -12,13 +12,11 @@ import json
 import math
 import os
 import stat
-import struct
-from typing import Any, Dict, List
+from typing import Any
 
 from .child import Child
 
-_READ, _LIST, _SEVERAL = b"R", b"L", b"S"
-_SIZE = struct.Struct("=q")  # bytes of a file in an answer that has several; -1: it could not be read
+_READ, _LIST = b"R", b"L"
 
 
 def _open_regular(path: str, owner: int | None) -> int:
@@ -66,25 +64,11 @@ def _list_folder(path: str, limit: int) -> bytes:
     return json.dumps(sorted(names)).encode("ascii")
 
 
-def _read_several(paths: List[str], limit: int) -> bytes:
-    found: List[bytes] = []
-    for path in paths:
-        try:
-            content = read_regular(path, limit)
-        except OSError:
-            found.append(_SIZE.pack(-1))
-        else:
-            found += [_SIZE.pack(len(content)), content]
-    return b"".join(found)
-
-
 def _answer(what: bytes, body: bytes, dummy: int | None) -> tuple[bytes, int | None]:
     try:
         request: dict[str, Any] = json.loads(body)
         if what == _LIST:
             return _list_folder(request["path"], request["limit"]), None
-        if what == _SEVERAL:
-            return _read_several(request["paths"], request["limit"]), None
         return read_regular(request["path"], request["limit"], request["owner"]), None
     except (ValueError, RecursionError, MemoryError):  # a path that is no Unicode, say
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
@@ -95,8 +79,9 @@ class FileReader:
 
     def __init__(self, root: str = "/", timeout: float = 2.0, until: float = math.inf) -> None:
         self._root = root.rstrip("/")
-        self._child = Child(lambda: _answer, until, timeout)
-        self._ahead: Dict[str, bytes] = {}
+        self._child = Child(lambda: self.answer, until, timeout)
+
+    answer = staticmethod(_answer)
 
     def __enter__(self) -> FileReader:
         return self
@@ -106,30 +91,10 @@ class FileReader:
 
     def read(self, path: str, limit: int = 4 << 20, owner: int | None = None) -> bytes:
         """The content of a regular file, of that C(owner) if one is given. Raises OSError, TimeoutError: no answer."""
-        if path in self._ahead:
-            return self._ahead.pop(path)
         return self._ask(_READ, path, limit=limit, owner=owner)
 
-    def read_ahead(self, paths: List[str], limit: int) -> None:
-        """Read files of at most C(limit) bytes with one request, for the next C(read) of each: a process switch less.
-
-        Only for what is not expected to hang: then none is read, which is no error yet.
-        """
-        body = json.dumps({"paths": [self._root + path for path in paths], "limit": limit}).encode("ascii")
-        try:
-            answer = self._child.ask(_SEVERAL, body)[0] if paths else b""
-        except OSError:
-            return
-        at = 0
-        for path in paths:
-            (size,) = _SIZE.unpack_from(answer, at)
-            at += _SIZE.size
-            if size >= 0:
-                self._ahead[path] = answer[at:at + size]
-                at += size
-
     def read_here(self, path: str, limit: int = 1 << 16) -> bytes:
-        """The content of a file that the kernel makes and that cannot hang, without the child. Raises OSError."""
+        """The same, without the child: for what cannot hang."""
         return read_regular(self._root + path, limit)
 
     def listdir(self, path: str, limit: int = 10000) -> list[str]:

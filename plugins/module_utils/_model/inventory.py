@@ -181,11 +181,6 @@ class Problems:
         self.add(what, reason)
 
     @property
-    def counts(self) -> dict[tuple[str, str], int]:
-        """How often what was not seen, by (what, reason)."""
-        return self._counts
-
-    @property
     def complete(self) -> bool:
         """Whether all was seen that was asked for."""
         return not self._counts

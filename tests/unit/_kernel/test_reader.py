@@ -189,36 +189,6 @@ def test_without_a_child_the_same_limits_hold(tmp_path: Path) -> None:
     assert caught.value.errno == errno.EFBIG
 
 
-def test_what_was_read_ahead_is_given_once_and_then_read_again(files: FileReader, tmp_path: Path) -> None:
-    (tmp_path / "one").write_bytes(b"1")
-    (tmp_path / "empty").write_bytes(b"")
-    files.read_ahead(["/one", "/missing", "/empty"], 100)
-    (tmp_path / "one").write_bytes(b"2")
-    assert [files.read("/one"), files.read("/one"), files.read("/empty")] == [b"1", b"2", b""]
-    assert refusal(files, "/missing") == errno.ENOENT
-
-
-def test_what_is_too_long_to_be_read_ahead_is_read_by_itself(files: FileReader, tmp_path: Path) -> None:
-    (tmp_path / "long").write_bytes(b"x" * 101)
-    files.read_ahead(["/long"], 100)
-    assert files.read("/long") == b"x" * 101
-
-
-def test_a_hang_while_reading_ahead_costs_only_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = reader.read_regular
-
-    def stuck(path: str, limit: int, owner: int | None = None) -> bytes:
-        if path.endswith("stuck"):
-            signal.pause()
-        return real(path, limit, owner)
-
-    monkeypatch.setattr(reader, "read_regular", stuck)
-    (tmp_path / "state").write_bytes(b"x")
-    with FileReader(str(tmp_path), timeout=0.4) as files:
-        files.read_ahead(["/state", "/stuck"], 100)
-        assert files.read("/state") == b"x"
-
-
 def test_what_cannot_hang_is_read_without_a_child(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"x")
     before = children()
