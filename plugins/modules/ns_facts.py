@@ -56,12 +56,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: The facts, under one key.
+  description: The facts.
   returned: always
   type: dict
   contains:
     namespaces:
-      description: The namespaces of the host.
+      description: All of it.
       returned: always
       type: dict
       contains:
@@ -70,7 +70,7 @@ ansible_facts:
           type: int
           returned: always
         boot_id:
-          description: The kernel's ID of this boot. Process IDs and namespaces of another boot are others.
+          description: ID of this boot. Process IDs and namespaces of another boot are others.
           type: str
           returned: always
         gathered_at:
@@ -87,7 +87,7 @@ ansible_facts:
               type: str
               returned: always
             features:
-              description: Which of the interfaces that were tried the kernel has for this user. One that
+              description: Which of the interfaces that were tried the kernel has. One that
                 was not needed is not listed.
               type: dict
               returned: always
