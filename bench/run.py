@@ -19,7 +19,7 @@ import sys
 
 import page
 
-BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "execution", "fleet", "report")
+BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "execution", "endurance", "fleet", "report")
 
 
 def with_ansible() -> None:
