@@ -19,7 +19,9 @@ import sys
 
 import page
 
-BENCHMARKS = ("inventory", "network", "payload", "task", "memory", "execution", "creation", "fleet", "report")
+BENCHMARKS = (
+    "inventory", "network", "payload", "task", "memory", "execution", "endurance", "creation", "fleet", "report",
+)
 
 
 def with_ansible() -> None:
