@@ -90,6 +90,11 @@ def test_what_cannot_be_executed_is_refused_by_errno(monkeypatch: pytest.MonkeyP
     ({"namespaces": ["net"], "root": "srv"}, "root is srv, which is no absolute path."),
     ({"namespaces": ["net"], "root": "/nonexistent"}, "root is /nonexistent, which is no folder that can be entered"),
     ({"namespaces": ["net"], "root": "/etc/passwd"}, "root is /etc/passwd, which is no folder"),
+    ({"namespaces": ["net"], "root": "/srv\0"}, "root holds a NUL byte"),
+    ({"namespaces": ["net"], "root": "/\ud800"}, "root holds a surrogate"),
+    ({"namespaces": ["net"], "detach": True, "log": "/tmp/\0"}, "log holds a NUL byte"),
+    ({"namespaces": ["net"], "detach": True, "log": "/tmp/\ud800"}, "log holds a surrogate"),
+    ({"namespaces": ["net"], "umask": "bad"}, "umask is 'bad'"),
     ({"namespaces": ["mnt"], "init": True}, "init is of pid namespaces"),
 ])
 def test_what_does_not_go_together(params: dict[str, Any], sentence: str) -> None:
