@@ -119,7 +119,7 @@ class Keeper:
                     pins.publish(pin, self._all()[kind], places.hidden(kind))
             finally:
                 for kind in kinds:
-                    pins.drop(places.hidden(kind))
+                    pins.let_go(places.of(kind), places.hidden(kind))
         for kind in plan.clear:
             self.touched = True
             bare.remove(places.of(kind))
@@ -176,7 +176,7 @@ class Keeper:
             pins.publish(self._kept.network, self._all()["net"], hidden)
         finally:
             if not self._plan.unit:
-                pins.drop(hidden)
+                pins.let_go(places.network, hidden)
 
     def _take_nsid(self) -> bool:
         """Set the nsid of what nobody sees yet. True: that has to wait until what has it now is gone."""

@@ -62,7 +62,10 @@ def _finish(place: str, path: str) -> None:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 nsfs.ns_type(descriptor)
-                pins.finish(place, descriptor)
+                try:
+                    pins.finish(place, descriptor)
+                except OSError:
+                    return  # it can be entered as it is, and could not be without what it leads to
             finally:
                 os.close(descriptor)
     except OSError:

@@ -157,6 +157,18 @@ def drop(path: str) -> None:
         pass
 
 
+def let_go(path: str, hidden: str) -> None:
+    """Drop the hidden place of a name. Where that still is a link to it (the run was told to end, or the kernel refused
+    the mount), it stays, for the name would be listed and lead nowhere: the next run finishes that. Raises OSError.
+    """
+    try:
+        if os.readlink(path) == hidden:
+            return
+    except OSError:
+        pass
+    drop(hidden)
+
+
 def publish(pin: Pin, descriptor: int, hidden: str) -> None:
     """Have a namespace at a name where that pin was seen; C(hidden): where it is mounted already. Raises Refused.
 
