@@ -154,6 +154,17 @@ def test_everything_is_looked_up_below_root(types: list[str], tree: Path) -> Non
     assert shown.split("\n") == ["/", "/bin /etc /proc", "/srv"]
 
 
+def test_a_folder_that_is_relative_is_one_below_root(tree: Path) -> None:
+    assert said(namespaces=["mnt"], root=str(tree), argv=["/bin/sh", "-c", "pwd"], chdir="etc") == "/etc"
+
+
+def test_groups_that_are_not_mapped_are_left_out(tree: Path, host_root: bool) -> None:
+    (tree / "etc" / "group").write_text("one:x:5:svc\nfar:x:4000:svc\n")
+    ranges = {"map_users": ["0:0:10"], "map_groups": ["0:0:10"]} if host_root else {}
+    shown = said(namespaces=["user"], root=str(tree), user="svc", argv=["/bin/sh", "-c", "id -G"], **ranges)
+    assert shown == ("0 5" if host_root else "0")
+
+
 def test_creates_and_removes_are_looked_up_below_root(tree: Path) -> None:
     given: dict[str, Any] = {"namespaces": ["mnt"], "root": str(tree), "argv": ["/bin/sh", "-c", "true"]}
     assert not ns_unshare(creates="/etc/flag", **given)["changed"]
