@@ -93,7 +93,7 @@ def test_it_reaps() -> None:
 
 @alone
 def test_its_cgroup_is_outside_of_the_login_and_goes_with_it(host_root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = kept(name="box", namespaces=["pid"])
+    result = kept(name="box", namespaces=["pid", "uts"])
     until(inits)
     name = load(BOX).cgroup
     assert name.startswith("box-")
@@ -109,7 +109,7 @@ def test_its_cgroup_is_outside_of_the_login_and_goes_with_it(host_root: bool, mo
     monkeypatch.setattr(outside, "_sweep", lambda place: None)
     os.kill(init(), signal.SIGKILL)
     until(lambda: not inits())
-    kept(name="box", namespaces=["pid"])
+    kept(name="box", namespaces=["pid", "uts"])
     assert not any(os.path.isdir(folder) for folder in folders)
     folders = [f"{place}/{load(BOX).cgroup}" for place, dummy in outside._places()]
     assert all(os.path.isdir(folder) for folder in folders)

@@ -175,7 +175,7 @@ def test_a_stale_file_is_replaced() -> None:
 
 @alone
 def test_a_file_that_ip_netns_has_just_made_is_waited_for() -> None:
-    ip("netns", "add", "green")
+    kept(name="green")
     Path(BLUE).touch()
     with subprocess.Popen(["sh", "-c", f"sleep 0.3; mount --bind {NETNS}/green {BLUE}"]):
         result = persist(name="blue")

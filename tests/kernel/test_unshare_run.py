@@ -154,8 +154,10 @@ def test_everything_is_looked_up_below_root(types: list[str], tree: Path) -> Non
     assert shown.split("\n") == ["/", "/bin /etc /proc", "/srv"]
 
 
-def test_a_folder_that_is_relative_is_one_below_root(tree: Path) -> None:
-    assert said(namespaces=["mnt"], root=str(tree), argv=["/bin/sh", "-c", "pwd"], chdir="etc") == "/etc"
+def test_a_path_that_is_relative_begins_at_root(tree: Path) -> None:
+    given: dict[str, Any] = {"namespaces": ["net"], "root": str(tree), "argv": ["bin/sh", "-c", "pwd"]}
+    assert said(**given) == "/" and not ns_unshare(creates="etc/flag", **given)["changed"]
+    assert said(**{**given, "argv": ["../bin/sh", "-c", "pwd"]}, chdir="etc") == "/etc"
 
 
 def test_groups_that_are_not_mapped_are_left_out(tree: Path, host_root: bool) -> None:
