@@ -66,8 +66,8 @@ options:
     description:
       - The folder for units. It is made if it is missing, and mounted on itself. It may not be in C(/run/netns), around
         that, or in a unit.
-      - A folder at O(directory)/O(name) with anything else in it than what this module makes is left alone, and fails
-        the task where it would have to go, even with O(force=true).
+      - A folder at O(directory)/O(name) with anything in it that is not ours is left alone, and fails the task where it
+        would have to go, even with O(force=true).
       - The types of a unit are the files O(directory)/O(name)/TYPE. If C(net) is one of them, there is
         C(/run/netns/)O(name) as well.
       - By default it is C(/run/nsfleet), but if O(namespaces) is C(net) alone, there is C(/run/netns/)O(name) only.

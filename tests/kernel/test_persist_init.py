@@ -11,6 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.unit_record import (
     Record,
@@ -98,8 +100,8 @@ def test_it_reaps() -> None:
 
 
 @alone
-def test_its_cgroup_is_outside_of_the_login_and_goes_with_it(host_root: bool) -> None:
-    result = kept(name="box", namespaces=["pid"])
+def test_its_cgroup_is_outside_of_the_login_and_goes_with_it(host_root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = kept(name="box", namespaces=["pid", "uts"])
     until(inits)
     name = load(BOX).cgroup
     assert name.startswith("box-")
@@ -110,6 +112,14 @@ def test_its_cgroup_is_outside_of_the_login_and_goes_with_it(host_root: bool) ->
         return
     assert told and all(line.endswith(f"/nsfleet/{name}") for line in told)
     folders = [f"{place}/{name}" for place, dummy in outside._places()]
+    assert all(os.path.isdir(folder) for folder in folders)
+    # Nobody sweeps but who knows of it.
+    monkeypatch.setattr(outside, "_sweep", lambda place: None)
+    os.kill(init(), signal.SIGKILL)
+    until(lambda: not inits())
+    kept(name="box", namespaces=["pid", "uts"])
+    assert not any(os.path.isdir(folder) for folder in folders)
+    folders = [f"{place}/{load(BOX).cgroup}" for place, dummy in outside._places()]
     assert all(os.path.isdir(folder) for folder in folders)
     kept(name="box", state="absent")
     assert not any(os.path.isdir(folder) for folder in folders)

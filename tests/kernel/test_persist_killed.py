@@ -7,10 +7,12 @@ where the first one was to end.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside
+from ansible_collections.nsfleet.linux.plugins.module_utils._create import outside, pins
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
 from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     NETNS,
@@ -115,6 +117,45 @@ def test_a_run_that_is_killed(case: Case) -> None:
     assert len(found) > 5
     for call, at in found:
         run_alone(lambda call=call, at=at: killed(case, call, at))
+
+
+@pytest.mark.parametrize("how", ["told to end", "refused"])
+@pytest.mark.parametrize("given", [{"name": "blue"}, {"name": "box", "namespaces": ["uts", "ipc"]}])
+@pytest.mark.parametrize("before", [None, "stale"])
+def test_a_run_that_ends_between_a_link_and_its_mount(
+    how: str, given: dict[str, Any], before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(path: str, descriptor: int) -> None:
+        if how == "refused":
+            raise OSError(errno.ENOSPC, "mount")  # fs.mount-max
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def test() -> None:
+        no_file_is_young()
+        path = f"{NETNS}/blue"
+        if given["name"] == "box":
+            # A part of a unit that stays.
+            persist(name="box", namespaces=["uts"])
+            path = f"{UNITS}/box/ipc"
+        elif before:
+            os.mkdir(NETNS)
+        if before:
+            Path(path).touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(pins, "finish", finish)
+            result = persist(**given)
+            assert result["failed"] and result["changed"]
+            if how == "refused":
+                persist(name="green", namespaces=["uts"])  # finishes what there is, and cannot
+            consistent(True)
+            assert os.path.islink(path)
+        result = persist(**given)
+        assert not result.get("failed"), result
+        assert not os.path.islink(path)
+        consistent()
+        assert not persist(**given)["changed"]
+
+    run_alone(test)
 
 
 def killed(case: Case, call: str, at: int) -> None:

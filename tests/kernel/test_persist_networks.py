@@ -174,6 +174,16 @@ def test_a_stale_file_is_replaced() -> None:
 
 
 @alone
+def test_a_file_that_ip_netns_has_just_made_is_waited_for() -> None:
+    kept(name="green")
+    Path(BLUE).touch()
+    with subprocess.Popen(["sh", "-c", f"sleep 0.3; mount --bind {NETNS}/green {BLUE}"]):
+        result = persist(name="blue")
+    assert not result["changed"] and not result["repaired"]
+    assert result["namespaces"]["net"] == name_at(f"{NETNS}/green") == name_at(BLUE)
+
+
+@alone
 def test_absent_removes_a_stale_file() -> None:
     blue_file()
     assert kept(name="blue", state="absent")["changed"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from ansible_collections.nsfleet.linux.tests.kernel.persist_lab import (
     listed,
     name_at,
     persist,
+    refused,
     until,
 )
 
@@ -62,6 +65,44 @@ def test_a_path_is_as_the_module_sees_it() -> None:
     result = persist(name="box", namespaces=["uts"], path="/mnt/here")
     # It is that of process 1.
     assert result["failed"] and "host" in result["msg"]
+
+
+# --- in a user namespace of its own ---------------------------------------------------------------------------------
+
+
+def limited(kind: str, value: int) -> None:
+    Path(f"/proc/sys/user/max_{kind}_namespaces").write_text(str(value))
+
+
+def in_a_user_namespace(work: Callable[[], None], in_child: Callable[..., Any]) -> None:
+    def run() -> None:
+        mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+        mounts.mount("tmpfs", "/run", "tmpfs")
+        work()
+
+    in_child(run, namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET)
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_a_limit_of_0_is_named(kind: str, in_child: Callable[..., Any]) -> None:
+    def work() -> None:
+        limited(kind, 0)
+        assert str(persist(name="box", namespaces=[kind])["msg"]).startswith(
+            f"No new {kind} namespace could be made (ENOSPC): /proc/sys/user/max_{kind}_namespaces is 0, which forbids")
+
+    in_a_user_namespace(work, in_child)
+
+
+def test_a_name_that_the_limit_of_mount_namespaces_keeps_says_so(in_child: Callable[..., Any]) -> None:
+    def work() -> None:
+        assert not persist(name="blue").get("failed")
+        limited("mnt", 0)
+        sentence = refused(name="blue", state="absent")
+        assert "as many as /proc/sys/user/max_mnt_namespaces allows" in sentence
+        limited("mnt", 100)
+        assert persist(name="blue", state="absent")["changed"] and listed() == []
+
+    in_a_user_namespace(work, in_child)
 
 
 @alone

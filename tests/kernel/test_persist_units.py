@@ -195,6 +195,9 @@ def test_names_are_kept_on_every_run() -> None:
     result = kept(**wanted)
     assert result["diff"] == {"before": "hostname drifted\n", "after": "hostname web1\n"} and result["repaired"] == []
     assert enter(f"{BOX}/uts", "uts", "cat", "/proc/sys/kernel/domainname").strip() == "yp"
+    enter(f"{BOX}/uts", "uts", "sh", "-c", "echo drifted > /proc/sys/kernel/domainname")
+    assert kept(**wanted)["diff"] == {"before": "domainname drifted\n", "after": "domainname yp\n"}
+    assert enter(f"{BOX}/uts", "uts", "cat", "/proc/sys/kernel/domainname").strip() == "yp"
 
 
 @alone

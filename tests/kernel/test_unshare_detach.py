@@ -54,8 +54,9 @@ def test_pid_and_start_time_are_those_of_the_command(types: list[str], detached:
     assert {kind: theirs[kind] for kind in types} == result["namespaces"]
 
 
-def test_nothing_of_ours_is_its(detached: Callable[..., dict[str, Any]]) -> None:
-    pid = detached(namespaces=["net"], cmd="sleep 300")["pid"]
+@pytest.mark.parametrize("types", [["net"], ["pid"], ["time"]])
+def test_nothing_of_ours_is_its(types: list[str], detached: Callable[..., dict[str, Any]]) -> None:
+    pid = detached(namespaces=types, cmd="sleep 300")["pid"]
     found = Proc().stat(pid)
     assert os.getsid(pid) == pid != os.getsid(0)
     assert {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")} == {"/dev/null"}

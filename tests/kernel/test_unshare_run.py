@@ -90,6 +90,11 @@ def test_what_cannot_be_executed_is_refused_by_errno(monkeypatch: pytest.MonkeyP
     ({"namespaces": ["net"], "root": "srv"}, "root is srv, which is no absolute path."),
     ({"namespaces": ["net"], "root": "/nonexistent"}, "root is /nonexistent, which is no folder that can be entered"),
     ({"namespaces": ["net"], "root": "/etc/passwd"}, "root is /etc/passwd, which is no folder"),
+    ({"namespaces": ["net"], "root": "/srv\0"}, "root holds a NUL byte"),
+    ({"namespaces": ["net"], "root": "/\ud800"}, "root holds a surrogate"),
+    ({"namespaces": ["net"], "detach": True, "log": "/tmp/\0"}, "log holds a NUL byte"),
+    ({"namespaces": ["net"], "detach": True, "log": "/tmp/\ud800"}, "log holds a surrogate"),
+    ({"namespaces": ["net"], "umask": "bad"}, "umask is 'bad'"),
     ({"namespaces": ["mnt"], "init": True}, "init is of pid namespaces"),
 ])
 def test_what_does_not_go_together(params: dict[str, Any], sentence: str) -> None:
@@ -147,6 +152,19 @@ def test_everything_is_looked_up_below_root(types: list[str], tree: Path) -> Non
     look = ["/bin/sh", "-c", "pwd; echo /*; echo $HOME"]
     shown = said(namespaces=types, root=str(tree), argv=look, user="svc", **proc)
     assert shown.split("\n") == ["/", "/bin /etc /proc", "/srv"]
+
+
+def test_a_path_that_is_relative_begins_at_root(tree: Path) -> None:
+    given: dict[str, Any] = {"namespaces": ["net"], "root": str(tree), "argv": ["bin/sh", "-c", "pwd"]}
+    assert said(**given) == "/" and not ns_unshare(creates="etc/flag", **given)["changed"]
+    assert said(**{**given, "argv": ["../bin/sh", "-c", "pwd"]}, chdir="etc") == "/etc"
+
+
+def test_groups_that_are_not_mapped_are_left_out(tree: Path, host_root: bool) -> None:
+    (tree / "etc" / "group").write_text("one:x:5:svc\nfar:x:4000:svc\n")
+    ranges = {"map_users": ["0:0:10"], "map_groups": ["0:0:10"]} if host_root else {}
+    shown = said(namespaces=["user"], root=str(tree), user="svc", argv=["/bin/sh", "-c", "id -G"], **ranges)
+    assert shown == ("0 5" if host_root else "0")
 
 
 def test_creates_and_removes_are_looked_up_below_root(tree: Path) -> None:

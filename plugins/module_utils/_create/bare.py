@@ -118,6 +118,7 @@ def _refused(path: str, what: str, error: OSError) -> Refused:
     hint = {
         errno.EISDIR: "it is a folder", errno.ENOTEMPTY: "there is something in it that is not ours",
         errno.EPERM: "it takes CAP_SYS_ADMIN",
+        errno.ENOSPC: "that takes a mount namespace, and there are as many as /proc/sys/user/max_mnt_namespaces allows",
         errno.EINVAL: "the module is in a chroot, or what is mounted around it belongs to another user namespace",
     }.get(error.errno or 0, os.strerror(error.errno or 0))
     return Refused("%s could not be %s (%s): %s." % (path, what, why(error), hint))

@@ -66,7 +66,10 @@ def _finish(place: str, path: str) -> bool:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 nsfs.ns_type(descriptor)
-                pins.finish(place, descriptor)
+                try:
+                    pins.finish(place, descriptor)
+                except OSError:
+                    return False  # it can be entered as it is, and could not be without what it leads to
                 done = True
             finally:
                 os.close(descriptor)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping
 
 from .._enter import many
-from .._enter.command import Command, blank
+from .._enter.command import Command, blank, checked
 from .._enter.execution import execute
 from .._enter.guarded import Guarded
 from .._enter.launch import Plan, Running, with_executor
@@ -39,7 +39,7 @@ def run_task(params: Mapping[str, Any], check: bool) -> Result:
         command = Command.from_params({**params, "privileges": "host"})
         task = _Task(wanted, command, params)
     except Refused as refusal:
-        return {"failed": True, "changed": False, "msg": _sentence(str(refusal))}
+        return {"failed": True, "changed": False, "msg": _sentence(str(refusal).rstrip(".") + ".")}
     seconds = None
     if command.timeout:
         guards = 2 if command.unless and command.onlyif else 1 if command.unless or command.onlyif else 0
@@ -63,6 +63,9 @@ class _Task:
         self._root: str | None = params.get("root")
         self._detach, self._log = bool(params.get("detach")), params.get("log")
         self._mount_proc, self._init = bool(params.get("mount_proc")), bool(params.get("init"))
+        for option in ("root", "log"):
+            if params.get(option) is not None:
+                checked(option, params[option])
         if self._log is not None and not self._detach:
             raise Refused("log is for detach: without it, stdout and stderr are in the result.")
         for option in ("timeout", "stdin") if self._detach else ():

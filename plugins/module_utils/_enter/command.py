@@ -33,7 +33,7 @@ class Words(NamedTuple):
         words = self.words
         if expanding and self.line is None:
             words = [expand(word, environment, homes) for word in words]
-        return [_checked("an argument", word) for word in words]
+        return [checked("an argument", word) for word in words]
 
 
 @dataclass
@@ -142,7 +142,7 @@ def _guard(params: Mapping[str, Any], name: str, shell: bool, executable: str | 
 
 
 def _words(name: str, line: str, shell: bool, executable: str | None) -> Words:
-    _checked(name, line, _LONGEST if shell else _MOST_INPUT)
+    checked(name, line, _LONGEST if shell else _MOST_INPUT)
     if shell:
         if not line.strip():
             raise Refused("%s is empty: say what to run" % name)
@@ -159,11 +159,12 @@ def _listed(name: str, words: Any) -> Words:
     if not found or not found[0]:
         raise Refused("%s is empty: say what to run" % name)
     for word in found:
-        _checked("an argument of " + name, word)
+        checked("an argument of " + name, word)
     return Words(found)
 
 
-def _checked(name: str, text: str, most: int = _LONGEST) -> bytes:
+def checked(name: str, text: str, most: int = _LONGEST) -> bytes:
+    """The bytes of what the kernel is given. Raises Refused for what it could not take."""
     try:
         raw = encoded(text)
     except UnicodeEncodeError:
@@ -180,7 +181,7 @@ def _text(params: Mapping[str, Any], name: str) -> str | None:
     given = params.get(name)
     if given is None or given == "":
         return None
-    _checked(name, str(given))
+    checked(name, str(given))
     return str(given)
 
 
@@ -206,7 +207,7 @@ def _env(given: Mapping[Any, Any]) -> dict[str, str]:
         # YAML makes yes, on and 1e3 into something else than was written.
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise Refused("%s of env is the %s %r, no text: quote it" % (name, type(value).__name__, value))
-        _checked("a variable of env", "%s=%s" % (name, value))
+        checked("a variable of env", "%s=%s" % (name, value))
         found[name] = str(value)
     return found
 
