@@ -141,7 +141,7 @@ ansible_facts:
           returned: when O(gather_subset) has V(namespaces)
           contains:
             name:
-              description: The name the kernel gives it in C(/proc/PID/ns).
+              description: The kernel's name for it.
               type: str
               returned: always
               sample: net:[4026532184]
@@ -172,13 +172,11 @@ ansible_facts:
               type: bool
               returned: always
             owner:
-              description: Name of the user namespace that owns it. V(null) when it lies above the
-                module's own.
+              description: The user namespace that owns it. V(null) when that lies above the module's own.
               type: str
               returned: always
             parent:
-              description: Name of the parent of a PID or user namespace. V(null) for other types and for
-                the topmost one that can be seen.
+              description: The parent of a PID or user namespace. V(null) for other types, and the topmost seen.
               type: str
               returned: always
             owner_uid:
