@@ -37,6 +37,17 @@ def detached() -> Iterator[Callable[..., dict[str, Any]]]:
         until(lambda result=result: not alive(result))
 
 
+def opened(pid: int) -> set[str]:
+    """What a process has open, but for what it has closed meanwhile."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except FileNotFoundError:
+            continue
+    return found
+
+
 def alive(result: dict[str, Any]) -> bool:
     """Whether it is the same process, and runs."""
     try:
@@ -59,7 +70,7 @@ def test_nothing_of_ours_is_its(types: list[str], detached: Callable[..., dict[s
     pid = detached(namespaces=types, cmd="sleep 300")["pid"]
     found = Proc().stat(pid)
     assert os.getsid(pid) == pid != os.getsid(0)
-    assert {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")} == {"/dev/null"}
+    until(lambda: opened(pid) == {"/dev/null"})  # when it has loaded its libraries
     # Its worker is gone, and with it went nobody.
     until(lambda: Proc().stat(pid).ppid != found.ppid or found.ppid == 1 or not Path(f"/proc/{found.ppid}").exists()
           or Proc().stat(found.ppid).comm != "python")

@@ -15,7 +15,7 @@ from .._model.entry import Refused
 from . import bare, elsewhere, mount_table
 
 _YOUNG = 2.0     # seconds in which ip-netns(8) may still mount something on the file that it has made
-LEFT = "a link to where it is mounted, left by a run that was killed"
+LEFT = "a link to where it is, which does not keep it"  # of a killed run, or somebody's own
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _look(path: str, kind: str, table: Sequence[mount_table.Row]) -> Pin:
                 if os.stat(path).st_dev == _nsfs():
                     pin = _opened(path, kind, path)
                     if pin.state == "namespace":
-                        pin.state, pin.fault = "linked", "a link to where it is, which does not keep it"
+                        pin.state, pin.fault = "linked", LEFT
                     return pin
             except OSError:
                 pass
