@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail(
                 f"containers_commands: {options['dest']} must be a new file on the controller: {error.strerror}."
-            ) from error
+            ) from None
         # Numbers only, whatever a container said.
         return dict(result, changed=changed, commands=len(found), targets=sum(len(one["targets"]) for one in found))
 
@@ -72,7 +72,7 @@ def _arguments(command: t.Any, options: dict[str, t.Any]) -> dict[str, t.Any]:
     try:
         words(command)
     except ValueError as error:
-        raise AnsibleActionFail(f"containers_commands: {command!r} cannot be run: {error}.") from error
+        raise AnsibleActionFail(f"containers_commands: {command!r} cannot be run: {error}.") from None
     arguments: dict[str, t.Any] = {
         "containers": options["containers"] or ["all"],
         "read_only": True,

@@ -110,12 +110,12 @@ class ActionModule(ActionBase):
         try:
             picked = picks(options["faults"], [check.id for check in CHECKS])
         except ValueError as error:
-            raise AnsibleActionFail(f"containers_report: {error}") from error
+            raise AnsibleActionFail(f"containers_report: {error}") from None
         for command in options["commands"]:
             try:
                 words(command)
             except ValueError as error:
-                raise AnsibleActionFail(f"containers_report: {command!r} cannot be run: {error}") from error
+                raise AnsibleActionFail(f"containers_report: {command!r} cannot be run: {error}") from None
         if options["state"] == "prepared":
             place = tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary())
             return dict(result, changed=False, path=place)

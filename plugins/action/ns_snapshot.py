@@ -66,7 +66,7 @@ def _content(snapshot: t.Any) -> bytes:
         raise AnsibleActionFail(
             f"ns_snapshot: the host must answer with a snapshot, and did not ({error}): it runs something else than"
             " this module, or its answer was cut on the way."
-        ) from error
+        ) from None
     return zlib.compress(json.dumps(facts, separators=(",", ":")).encode("ascii"))
 
 
@@ -87,4 +87,4 @@ def _write(path: str, content: bytes) -> None:
             os.unlink(scratch)
             raise
     except OSError as error:
-        raise AnsibleActionFail(f"ns_snapshot: {path} must be writable on the controller: {error.strerror}.") from error
+        raise AnsibleActionFail(f"ns_snapshot: {path} must be writable on the controller: {error.strerror}.") from None

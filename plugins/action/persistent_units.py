@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
             folders = [_units.checked_path(name, options[name]) for name in _FOLDERS]
             wanted = _units.checked(options["namespaces"])
         except ValueError as error:
-            raise AnsibleActionFail(f"persistent_units: {error}.") from error
+            raise AnsibleActionFail(f"persistent_units: {error}.") from None
         found = self._execute_module(
             module_name="nsfleet.linux.persistent_units", module_args=dict(options), task_vars=task_vars
         )
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         try:
             python = _units.checked_path("python", options["python"] or found["python"])
         except ValueError as error:
-            raise AnsibleActionFail(f"persistent_units: {error}.") from error
+            raise AnsibleActionFail(f"persistent_units: {error}.") from None
         host = _Host(wanted, places, found, python)
         if host.foreign:
             raise AnsibleActionFail(

@@ -121,7 +121,8 @@ options:
     description:
       - In the new pid namespace, process 1 is an init that reaps orphans and passes signals on to the command.
       - It ends with the command. If a signal has ended the command, RV(rc) is 128 and the signal's number.
-      - Without it the command itself is process 1, and orphans come to it.
+      - Without it the command itself is process 1. Orphans come to it, and of the signals sent to it the kernel drops
+        those that it does not handle, except C(SIGKILL) and C(SIGSTOP).
     type: bool
     default: false
   detach:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import signal
 import subprocess
 import time
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
+from ansible_collections.nsfleet.linux.plugins.module_utils import _create, _enter
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.options import (
     command_options,
     many_options,
@@ -201,6 +204,10 @@ def unprivileged(function: Callable[[], Any], host_root: bool) -> Callable[[], A
 
     def run() -> Any:
         if host_root:
+            # What is imported late: nobody cannot read a clone below /root.
+            for package in (_create, _enter):
+                for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+                    importlib.import_module(found.name)
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)

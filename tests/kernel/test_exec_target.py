@@ -676,6 +676,17 @@ def test_netns_that_is_not_there_is_refused() -> None:
     assert "/run/netns/nsfleet-no-such cannot be opened (ENOENT)" in refusal({"netns": "nsfleet-no-such"})
 
 
+def test_names_that_are_there_are_listed_for_who_has_mistyped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(single, "NETNS", str(tmp_path))
+    monkeypatch.setattr(single, "UNITS", str(tmp_path / "none"))
+    assert refusal({"netns": "blu"}).endswith("(ENOENT): %s has no names." % tmp_path)
+    for name in (".new-x", "blue", "a\n", *("n%02d" % number for number in range(10))):
+        (tmp_path / name).touch()
+    listed = "%s has a\\x0a, blue, n00, n01, n02, n03, n04, n05, n06, n07 and 2 more." % tmp_path
+    assert refusal({"netns": "blu"}).endswith("(ENOENT): " + listed)
+    assert refusal({"name": "blu"}).endswith("(ENOENT): %s/none has no names; %s" % (tmp_path, listed))
+
+
 @pytest.mark.parametrize("option", ["netns", "name", "path"])
 def test_what_no_path_can_hold_is_refused(option: str) -> None:
     assert refusal({option: "a\ud800"}) == "%s holds a surrogate, which is no character: write it otherwise." % option

@@ -78,7 +78,10 @@ def test_input_environment_umask_and_folder() -> None:
 def test_what_cannot_be_executed_is_refused_by_errno(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "(EACCES)" in refused(namespaces=["pid", "net"], cmd="/etc/passwd")
-    assert "nosuchprogram is not on the host (ENOENT" in refused(namespaces=["net"], cmd="nosuchprogram")
+    bare = refused(namespaces=["net"], cmd="nosuchprogram")
+    assert "nosuchprogram is not on the host (ENOENT, PATH is /usr/bin:/bin): install it, or give the path" in bare
+    path = refused(namespaces=["net"], cmd="/nosuch/program")
+    assert "/nosuch/program is not on the host (ENOENT): give the path of a program that is there" in path
 
 
 @pytest.mark.parametrize(("params", "sentence"), [
@@ -205,6 +208,12 @@ def test_guards(given: dict[str, Any], changed: bool, check: bool, tmp_path: Pat
 def test_a_guard_that_could_not_look_fails() -> None:
     result = ns_unshare(namespaces=["net"], cmd="true", unless="sh -c 'exit 3'")
     assert result["failed"] and not result["changed"] and "neither yes (0) nor no (1)" in result["msg"]
+
+
+@pytest.mark.parametrize("guard", ["unless", "onlyif"])
+def test_a_guard_whose_program_is_missing_is_named(guard: str) -> None:
+    told = refused(namespaces=["net"], cmd="true", **{guard: "nosuchprogram"})
+    assert told.startswith(guard + ": nosuchprogram is not on the host (ENOENT")
 
 
 @pytest.mark.usefixtures("other_users")

@@ -248,6 +248,11 @@ def result(host: Host, namespaces: list[Any], *arguments: str) -> dict[str, Any]
     return found
 
 
+def test_what_is_refused_is_said_once(host: Host) -> None:
+    # ansible-core 2.19 adds the words of an exception's cause.
+    assert result(host, [{"name": "a b"}])["msg"].count("entry 1 has the name 'a b'") == 1
+
+
 def differs(host: Host, namespaces: list[Any]) -> set[str]:
     """The files that it would change, below the host's folder."""
     found = re.findall(r"^--- before: (.*)$", task(host, namespaces, "--check", "--diff"), re.MULTILINE)

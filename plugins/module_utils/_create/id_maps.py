@@ -109,8 +109,11 @@ def refuse_foreign(option: str, ranges: Iterable[IdRange], ids: Ids) -> None:
         if each.size == 1 and each.outer == ids.own:
             continue
         if not any(one.outer <= each.outer and each.outer + each.size <= one.outer + one.size for one in delegated):
-            raise Refused("%s has %s, but the %s ids %d to %d are not delegated to %s: %s has no line for them." % (
-                option, each, ids.what, each.outer, each.outer + each.size - 1, ids.names[0], ids.file))
+            which = "id %d is" % each.outer if each.size == 1 else "ids %d to %d are" % (
+                each.outer, each.outer + each.size - 1)
+            raise Refused("%s has %s, but the %s %s not delegated to %s in %s: map what is (auto), or run the task as"
+                          " root (become)." % (
+                              option, each, ids.what, which, ids.names[0], ids.file))
 
 
 def _checked(option: str, given: IdRange) -> IdRange:

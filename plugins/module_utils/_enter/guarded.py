@@ -87,7 +87,11 @@ class Guarded:
         target = self._target
         # Without the target's network the rights over one would be those over the host's.
         keep = GUARD if "net" in target.types else READ_ONLY
-        plan = self._prepared.plan(words, keep)
+        try:
+            plan = self._prepared.plan(words, keep)
+        except Refused as refusal:
+            # Or it would read as if it were about the command.
+            raise type(refusal)("%s: %s" % (option, refusal)) from refusal
         plan.stdin = None
         # What it may not touch is not looked at, unless this kernel cannot hold it.
         tracked = [kind for kind in TRACKED if kind in target.types and (tracking or kind == "net")]

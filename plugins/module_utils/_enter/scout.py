@@ -162,8 +162,11 @@ class Scout:
             return "%s could not be looked up %s (%s): give the path of a program" % (name, where, _code(error))
         told = "" if "/" in name else ", PATH is %s" % search
         if not self._mounts:
+            # A small host has neither ip nor ps: who gave a bare name has no other path to give.
+            install = "" if "/" in name else "install it, or "
             inside = ", or join mnt too for one of %s" % self._target.name if self._target.container is not None else ""
-            return "%s is not on the host (ENOENT%s): give the path of a program that is there%s" % (name, told, inside)
+            return "%s is not on the host (ENOENT%s): %sgive the path of a program that is there%s" % (
+                name, told, install, inside)
         import shutil
 
         missing = "%s is not in %s (ENOENT%s)" % (name, self._target.name, told)

@@ -1,6 +1,7 @@
 """Targets that are no process: a name under /run/netns, an nsfs file, a ref, a unit of ns_persist."""
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -13,10 +14,12 @@ from .._model.inventory import TYPES
 from . import unit_record
 from .admission import Wanted, types_to_join
 from .containers import Look
+from .plain import plain
 from .target import why
 
 NETNS = "/run/netns"
 UNITS = "/run/nsfleet"
+_MOST_NAMED = 10
 _REF = re.compile(r"(%s):\[([0-9]{1,10})\](?:#([0-9]{1,20}))?" % "|".join(TYPES))
 
 
@@ -88,7 +91,9 @@ def _open_file(path: str, name: str, kind: str | None) -> int:
         # Nothing is opened yet: a FIFO is not waited for, a device not started.
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
-        raise Refused("%s cannot be entered: %s cannot be opened (%s)." % (name, path, why(error))) from error
+        mistyped = error.errno == errno.ENOENT and os.path.dirname(path) == NETNS
+        raise Refused("%s cannot be entered: %s cannot be opened (%s)%s." % (
+            name, path, why(error), ": " + _names(NETNS) if mistyped else "")) from error
     try:
         found = os.fstat(handle)
         if found.st_dev != device:
@@ -150,7 +155,19 @@ def _unit(target: Target, name: str, look: Look) -> None:
         _keep(target, _open_file(path, name, "net"))
     _recorded(target, os.path.dirname(_pin(folder, unit_record.FILE, look, os.path.exists)))
     if not target.descriptors:
-        raise Refused("%s cannot be entered: neither %s/TYPE nor %s is there (ENOENT)." % (name, folder, path))
+        raise Refused("%s cannot be entered: neither %s/TYPE nor %s is there (ENOENT): %s; %s." % (
+            name, folder, path, _names(UNITS), _names(NETNS)))
+
+
+def _names(folder: str) -> str:
+    """What there is instead, for who has mistyped."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        names = []
+    more = len(names) - _MOST_NAMED
+    shown = ", ".join(plain(name) for name in names[:_MOST_NAMED]) + (" and %d more" % more if more > 0 else "")
+    return "%s has %s" % (folder, shown or "no names")
 
 
 def _recorded(target: Target, folder: str) -> None:

@@ -116,7 +116,9 @@ def test_who_is_not_root_maps_nobody_else(option: str, monkeypatch: pytest.Monke
     what, file = {"map_users": ("user", "/etc/subuid"), "map_groups": ("group", "/etc/subgid")}[option]
     sentence = refusal(["user"], **{option: ["0:0:2"]})
     assert sentence.startswith("%s has 0:0:2, but the %s ids 0 to 1 are not delegated to " % (option, what))
-    assert sentence.endswith(": %s has no line for them." % file)
+    assert sentence.endswith(" in %s: map what is (auto), or run the task as root (become)." % file)
+    single = refusal(["user"], **{option: ["0:0:1"]})
+    assert single.startswith("%s has 0:0:1, but the %s id 0 is not delegated to " % (option, what))
 
 
 def test_setgroups_cannot_be_allowed_to_who_may_give_up_groups(monkeypatch: pytest.MonkeyPatch) -> None:
