@@ -25,7 +25,6 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._enter.containers im
 from ansible_collections.nsfleet.linux.plugins.module_utils._enter.target import close, open_container, open_target
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
-    clone,
     libc,
     mounts,
     namespaces,
@@ -37,6 +36,7 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import (
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.entry import Refused, Target
 from ansible_collections.nsfleet.linux.plugins.module_utils._model.inventory import TYPES, Container
 from ansible_collections.nsfleet.linux.tests.kernel import holders
+from ansible_collections.nsfleet.linux.tests.kernel.forking import clone3_fork
 from ansible_collections.nsfleet.linux.tests.kernel.holders import (
     bind,
     exit_this_thread,
@@ -419,7 +419,7 @@ def in_processes_of_our_own(function: Callable[[], str]) -> str:
 
 def born_as(pid: int) -> int:
     """A child with that very pid, in a network namespace of its own."""
-    born = clone.clone3_fork(NET, set_tid=[pid]).pid
+    born = clone3_fork(NET, set_tid=[pid]).pid
     if born == 0:
         try:
             prctl.set_pdeathsig(signal.SIGKILL)

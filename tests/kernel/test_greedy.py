@@ -23,8 +23,8 @@ from ansible_collections.nsfleet.linux.plugins.module_utils._discover import thr
 from ansible_collections.nsfleet.linux.plugins.module_utils._discover.scan import Scan
 from ansible_collections.nsfleet.linux.plugins.module_utils._facts import Request, gather
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel import mounts, namespaces, prctl, proc
-from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.clone import clone3_fork
 from ansible_collections.nsfleet.linux.plugins.module_utils._kernel.proc import Proc
+from ansible_collections.nsfleet.linux.tests.kernel.forking import clone3_fork
 from ansible_collections.nsfleet.linux.tests.kernel.holders import (
     bind,
     details,
