@@ -83,10 +83,17 @@ def _used(inventory: list[dict[str, Any]]) -> set[str]:
 
 def _unsure(facts: dict[str, Any]) -> str:
     """Why somebody may be in a namespace that nobody was found in; empty when that cannot be."""
-    own = facts.get("own")
-    if isinstance(own, dict) and own.get("pid") not in (None, INITIAL_PIDS):
+    if not sees_all(facts):
         return "processes outside of our own pid namespace are not seen"  # and nothing is refused
     return "not every process could be read" if blind(facts) else ""
+
+
+def sees_all(facts: dict[str, Any]) -> bool:
+    """Whether the facts come from the initial pid namespace, or do not say where they come from."""
+    own = facts.get("own")
+    pid = own.get("pid") if isinstance(own, dict) else None
+    # A ref may have the kernel's own ID behind the name.
+    return pid is None or str(pid).partition("#")[0] == INITIAL_PIDS
 
 
 def blind(facts: dict[str, Any]) -> bool:

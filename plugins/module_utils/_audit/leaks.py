@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Optional
 
 from .finding import MEDIUM, Check, Verdict, fail, not_applicable, unknown
-from .kept import INITIAL_PIDS, blind, kept
+from .kept import blind, kept, sees_all
 from .network import Network
 from .rows import dicts, number, table, word
 from .topology import Index
@@ -124,7 +124,7 @@ def _unsure(index: Index, host: Network, facts: Dict[str, Any], entries: Dict[st
     if not entries.get(host.name or "", {}).get("initial"):
         return "the host itself may be a container"
     own = index.facts.get("own")
-    if not isinstance(own, dict) or own.get("pid") != INITIAL_PIDS:
+    if not isinstance(own, dict) or own.get("pid") is None or not sees_all(index.facts):
         return "processes outside of our own pid namespace are not seen"
     if blind(facts):
         return "not every process could be read"
