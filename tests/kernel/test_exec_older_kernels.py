@@ -169,12 +169,12 @@ def ends_all(pid: int, types: list[str], mark: str) -> dict[str, Any]:
 
 
 def missing_file(name: str) -> Callable[..., None]:
-    real = cgroups._write
+    real = cgroups.write_whole
 
-    def write(folder: str, file: str, content: bytes) -> None:
-        if file in name.split():
+    def write(path: str, content: bytes) -> None:
+        if os.path.basename(path) in name.split():
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-        real(folder, file, content)
+        real(path, content)
 
     return write
 
@@ -183,7 +183,7 @@ def missing_file(name: str) -> Callable[..., None]:
 def test_before_cgroup_kill_a_timeout_still_ends_all(files: str, container: int,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     """5.14, 5.2."""
-    monkeypatch.setattr(cgroups, "_write", missing_file(files))
+    monkeypatch.setattr(cgroups, "write_whole", missing_file(files))
     types = TYPES if has_cgroups() else ["net"]
     ends_all(container, types, "201.%d" % os.getpid())
 

@@ -399,7 +399,7 @@ def test_a_first_look_that_has_begun_does_not_keep_others_waiting(
     monkeypatch.setattr(state_look.Look, "take", slow)
 
     def inside() -> Any:
-        watch = StateWatch({}, ("uts",), Loaded(), time.monotonic() + 20)
+        watch = StateWatch({}, ("uts",), Loaded, time.monotonic() + 20)
         began = time.monotonic()
         watch.begin()
         waited = [time.monotonic() - began]

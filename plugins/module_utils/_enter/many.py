@@ -119,7 +119,7 @@ def run(jobs: Sequence[Job], forks: int, arrived: Callable[[List[Result]], None]
                     worker = _Worker(*waiting[-1])
                 except OSError as error:
                     if not working and ended:
-                        reap(ended.pop())  # it counts as long as it is not waited for
+                        reap(ended.pop(), _ENDING)  # it counts as long as it is not waited for
                         continue
                     if not working:
                         results[waiting.pop()[0]] = failed("could not be started (%s)" % (
