@@ -211,7 +211,8 @@ def test_a_guard_that_could_not_look_fails() -> None:
 
 
 @pytest.mark.parametrize("guard", ["unless", "onlyif"])
-def test_a_guard_whose_program_is_missing_is_named(guard: str) -> None:
+def test_a_guard_whose_program_is_missing_is_named(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     told = refused(namespaces=["net"], cmd="true", **{guard: "nosuchprogram"})
     assert told.startswith(guard + ": nosuchprogram is not on the host (ENOENT")
 
