@@ -433,7 +433,7 @@ def test_what_is_no_file_beside_a_unit_is_not_in_its_way() -> None:
 
 
 @pytest.mark.skipif(os.stat("/proc/self/ns/user").st_ino != 0xEFFFFFFD,
-                    reason="needs root of the initial user namespace: to others the kernel does not show the host's own")
+                    reason="needs root of the initial user namespace: others may not look into the host's own")
 @alone
 def test_what_is_the_host_s_own_is_different() -> None:
     os.makedirs(BOX)
