@@ -261,6 +261,11 @@ def test_it_dies_with_the_module(types: list[str]) -> None:
     until(lambda: not sleeping(mark))
 
 
+def mounted_now() -> set[str]:
+    """The mounts that we see."""
+    return set(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
 @pytest.mark.parametrize("given", [
     {"namespaces": ["net", "uts"], "cmd": "true"}, {"namespaces": ["pid", "mnt"], "cmd": "true", "mount_proc": True},
     {"namespaces": ["pid"], "cmd": "true", "init": True}, {"namespaces": ["user", "time"], "cmd": "false"},
@@ -272,10 +277,11 @@ def test_run_after_run_nothing_stays(given: dict[str, Any], in_child: Callable[.
         # What others on this machine mount meanwhile is not to be seen.
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
         ns_unshare(**given)
-        before, mounted, own = calm(), Path("/proc/self/mountinfo").read_text(), links("self")
+        before, mounted, own = calm(), mounted_now(), links("self")
         for dummy in range(10):
             ns_unshare(**given)
         until(lambda: debris() == before)
-        assert Path("/proc/self/mountinfo").read_text() == mounted and links("self") == own
+        # Somebody's mount goes, here too, when they remove the folder that it is on.
+        assert mounted_now() <= mounted and links("self") == own
 
     in_child(run, namespaces.CLONE_NEWNS)
