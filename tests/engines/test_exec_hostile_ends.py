@@ -284,6 +284,7 @@ class Remains:
     def __init__(self, token: str, *cells: Cell) -> None:
         self._token = token.encode()
         self._ids = [cell.id for cell in cells]
+        self._mounted = self._mounts()
 
     def _abandoned(self) -> list[str]:
         return [
@@ -304,8 +305,11 @@ class Remains:
     def check(self) -> None:
         until(lambda: not self._processes(), f"left behind: {self._processes()}", 8)
         until(lambda: not self._abandoned(), f"left behind: {self._abandoned()}", 8)
-        mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "nsfleet" in line]
-        assert not mounts
+        assert not self._mounts() - self._mounted, "left mounted"
+
+    @staticmethod
+    def _mounts() -> set[str]:
+        return {line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "nsfleet" in line}
 
 
 def begin(token: str, **options: Any) -> subprocess.Popen[str]:

@@ -43,7 +43,7 @@ SETS = {
 
 @pytest.fixture(scope="module")
 def docker(supervisor: Supervisor, archive: Path) -> Iterator[Docker]:
-    engine = Docker(supervisor, supervisor.root / "docker-privileges", archive, None)
+    engine = Docker(supervisor, supervisor.root / "docker-rights", archive, None)
     engine.start()
     for name, options in MATRIX.items():
         engine.run(name, "--network", "none", *options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 TYPES = ("mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time")
-HOST = {kind: f"{kind}:[{4026531833 + number}]" for number, kind in enumerate(TYPES)}
+HOST = {kind: f"{kind}:[{4026531834 + number}]" for number, kind in enumerate(TYPES)}
 OWN = ("mnt", "uts", "ipc", "pid", "net", "cgroup")
 
 #: Names that a container's maker may choose freely: markup, terminal commands, templates, data.

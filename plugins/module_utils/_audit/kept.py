@@ -5,7 +5,7 @@ A pure function over the facts of C(ns_facts). The verdicts:
   held      a living process holds it (descriptor, socket, thread, ...), without being in it
   named     bind-mounted on purpose, as C(ip netns add) does
   engine    belongs to an engine's own networking, not to a container
-  unproven  would be a leftover, but not every process could be seen
+  unproven  would be a leftover, but not every process could be read
   unknown   nobody was found who keeps it
 """
 from __future__ import annotations
@@ -32,8 +32,6 @@ _OF_ENGINES = re.compile(
     r"/netns/(?:default|ingress_sbox|lb_[0-9a-z]+|[0-9]+-[0-9a-z]{10})$|/rootless-netns(?:-[0-9a-f]+)?$"
 )
 _LIVE = ("process", "thread")
-# Its inode is fixed (include/linux/nsfs.h).
-INITIAL_PIDS = "pid:[4026531836]"
 
 
 def kept(facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +39,7 @@ def kept(facts: dict[str, Any]) -> list[dict[str, Any]]:
     inventory = [entry for entry in facts.get("inventory") or [] if entry.get("name")]
     used = _used(inventory)
     host = facts.get("host") or {}
-    unsure = _unsure(facts)
+    unsure = blind(facts)
     relatives = _children(inventory)
     found = []
     for entry in inventory:
@@ -81,21 +79,6 @@ def _used(inventory: list[dict[str, Any]]) -> set[str]:
     return used
 
 
-def _unsure(facts: dict[str, Any]) -> str:
-    """Why somebody may be in a namespace that nobody was found in; empty when that cannot be."""
-    if not sees_all(facts):
-        return "processes outside of our own pid namespace are not seen"  # and nothing is refused
-    return "not every process could be read" if blind(facts) else ""
-
-
-def sees_all(facts: dict[str, Any]) -> bool:
-    """Whether the facts come from the initial pid namespace, or do not say where they come from."""
-    own = facts.get("own")
-    pid = own.get("pid") if isinstance(own, dict) else None
-    # A ref may have the kernel's own ID behind the name.
-    return pid is None or str(pid).partition("#")[0] == INITIAL_PIDS
-
-
 def blind(facts: dict[str, Any]) -> bool:
     """Whether a process may be in a namespace without our having seen it."""
     unseen = 0
@@ -109,12 +92,12 @@ def blind(facts: dict[str, Any]) -> bool:
     return unseen > (0 if first else 1)
 
 
-def _judge(pins: list[dict[str, Any]], host_mnt: str | None, unsure: str) -> tuple[str, str]:
+def _judge(pins: list[dict[str, Any]], host_mnt: str | None, unsure: bool) -> tuple[str, str]:
     mounts = [pin for pin in pins if pin.get("kind") == "mount"]
     for pin in mounts:
         engine = engine_of(str(pin.get("path")))
         if engine and unsure:
-            return "unproven", f"made by {engine} for a container; {unsure}"
+            return "unproven", f"made by {engine} for a container; not every process could be read"
         if engine:
             return "leftover", f"made by {engine} for a container that is gone"
     if any(_OF_ENGINES.search(str(pin.get("path"))) for pin in mounts):

@@ -4,13 +4,15 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Optional
 
 from .finding import MEDIUM, Check, Verdict, fail, not_applicable, unknown
-from .kept import blind, kept, sees_all
+from .kept import blind, kept
 from .network import Network
 from .rows import dicts, number, table, word
 from .topology import Index
 
 # Engines' proxies: what they hold without being in it, they forgot (moby 32090, 41136).
 _PROXIES = frozenset(("docker-proxy", "rootlessport"))
+# Its inode is fixed (include/linux/nsfs.h).
+_INITIAL_PIDS = "pid:[4026531836]"
 
 
 def mounted(index: Index, host: Network) -> Iterator[Verdict]:
@@ -85,8 +87,7 @@ def _read(index: Index) -> Dict[str, Any]:
         for row in dicts(index.facts.get("problems")) or []
     ]
     host = {kind: name for kind, name in table(index.facts.get("host")).items() if isinstance(name, str)}
-    own = {kind: name for kind, name in table(index.facts.get("own")).items() if isinstance(name, str)}
-    return {"inventory": inventory, "problems": problems, "host": host, "own": own}
+    return {"inventory": inventory, "problems": problems, "host": host}
 
 
 def orphans(index: Index, host: Network) -> Iterator[Verdict]:
@@ -124,7 +125,7 @@ def _unsure(index: Index, host: Network, facts: Dict[str, Any], entries: Dict[st
     if not entries.get(host.name or "", {}).get("initial"):
         return "the host itself may be a container"
     own = index.facts.get("own")
-    if not isinstance(own, dict) or own.get("pid") is None or not sees_all(index.facts):
+    if not isinstance(own, dict) or own.get("pid") != _INITIAL_PIDS:
         return "processes outside of our own pid namespace are not seen"
     if blind(facts):
         return "not every process could be read"

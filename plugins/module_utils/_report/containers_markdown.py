@@ -19,7 +19,7 @@ _TITLES = (
 _COUNTED = ("leftover", "unproven", "unknown", "held", "named")
 _VERDICTS = (
     ("leftover", "made by an engine for a container that is gone: nobody should be holding it"),
-    ("unproven", "the same, but not every process could be seen, so one may be in it"),
+    ("unproven", "the same, but not every process could be read, so one may be in it"),
     ("unknown", "nobody was found who keeps it"),
     ("held", "a living process holds it without being in it"),
     ("named", "mounted on purpose, as `ip netns add` does"),

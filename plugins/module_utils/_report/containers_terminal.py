@@ -33,7 +33,7 @@ _LEGEND = (
 )
 _LEFT_OVER = (
     ("leftover", "left over from a container that is gone"),
-    ("unproven", "perhaps left over (not every process could be seen)"),
+    ("unproven", "probably left over (not every process could be read)"),
     ("unknown", "without a process and without a known holder"),
 )
 _KEPT = (Column("WITHOUT A PROCESS"), Column("VERDICT"), Column("KEPT BY", "end"))

@@ -634,22 +634,6 @@ same("LEAK-001", "healthy", host="pass")
 
 @case(
     "LEAK-001",
-    "inside",
-    unknown(
-        None,
-        "/run/docker/netns/1a2b3c4d5e6f",
-        "medium",
-        "net:[4026532002] has no process that was seen: made by docker for a container; processes outside of our own pid"
-        " namespace are not seen",
-    ),
-)
-def leak_inside(host: Host, web: Row) -> None:
-    leftover(host)
-    host.facts["own"]["pid"] = "pid:[4026532999]"
-
-
-@case(
-    "LEAK-001",
     "processes-unread",
     unknown(
         None,

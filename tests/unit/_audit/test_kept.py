@@ -93,16 +93,6 @@ def test_nobody_is_accused_when_processes_were_not_seen() -> None:
     assert verdicts(left, problems=[{**refused, "what": "sockets"}]) == {"net:[1]": "leftover"}
 
 
-def test_nobody_is_accused_from_inside_of_a_pid_namespace() -> None:
-    """The processes outside are not seen, and none of them is refused."""
-    left = entry("net:[1]", [mount("/run/docker/netns/1a2b3c4d5e6f")])
-    facts = {"inventory": [left], "host": {}, "own": {"pid": "pid:[4026532999]"}}
-    assert [(one["verdict"], one["reason"]) for one in kept(facts)] == [
-        ("unproven", "made by docker for a container; processes outside of our own pid namespace are not seen")
-    ]
-    assert [one["verdict"] for one in kept({**facts, "own": {"pid": "pid:[4026531836]"}})] == ["leftover"]
-
-
 def test_process_1_alone_being_unreadable_does_not_count() -> None:
     left = entry("net:[1]", [mount("/run/docker/netns/1a2b3c4d5e6f")])
     facts = {"inventory": [left], "host": {}, "problems": [{"what": "processes", "reason": "refused", "count": 1}]}
