@@ -221,7 +221,7 @@ def test_a_forged_record_ends_nobody_who_is_not_ours() -> None:
     with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as other:
         try:
             children = Path(f"/proc/{other.pid}/task/{other.pid}/children")
-            until(lambda: children.read_text())
+            until(children.read_text)
             for pid in (other.pid, int(children.read_text())):
                 until(lambda pid=pid: Path(f"/proc/{pid}/comm").read_text() in ("sleep\n", "unshare\n"))
                 space = os.readlink(f"/proc/{pid}/ns/pid")

@@ -477,7 +477,7 @@ def test_the_init_of_somebody_else_is_never_ended_and_nothing_of_ours_goes_there
     with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as process:
         try:
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-            until(lambda: children.read_text())
+            until(children.read_text)
             pid = int(children.read_text())
             until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
             monkeypatch.setattr(inhabitants, "pid_namespace_has_ended", entered)

@@ -143,4 +143,3 @@ def test_a_limit_that_is_reached_is_named(in_child: Callable[..., Any]) -> None:
 
     sentence = in_child(run, namespaces.CLONE_NEWUSER)
     assert "there are as many as /proc/sys/user/max_net_namespaces allows (1)" in sentence
-

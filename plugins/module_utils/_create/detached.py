@@ -81,4 +81,3 @@ def _warnings(outside: Outside) -> List[str]:
     if outside.unmade is None:
         return []
     return ["detach: the command stays in the cgroup of the login (%s), and may be ended with it" % outside.unmade]
-

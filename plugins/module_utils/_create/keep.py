@@ -251,4 +251,3 @@ def retire(places: Places) -> None:
     except OSError as error:
         raise Refused("%s could not be removed (%s)." % (places.folder, why(error))) from error
     discard(old)
-

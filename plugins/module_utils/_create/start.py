@@ -114,4 +114,3 @@ def _no_proc(error: OSError) -> Refused:
         "EINVAL": "/proc in its root directory is no mount, and a new one would be seen outside: leave out propagation",
     }.get(code or "", os.strerror(error.errno or 0))
     return Refused("mount_proc: /proc could not be mounted (%s): %s. Nothing has run." % (code, why))
-
