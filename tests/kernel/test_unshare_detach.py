@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
@@ -140,3 +141,25 @@ def test_cgroups_of_those_that_ended_are_swept(host_root: bool, detached: Callab
         return not any(os.path.exists("%s/%s" % (place, name)) for place, dummy in outside._places())
 
     until(swept)
+
+
+def test_its_cgroup_is_not_swept_before_it_is_in_there(host_root: bool) -> None:
+    """By another task that runs at the same time."""
+    if not (host_root and outside._places()):
+        pytest.skip("who is not root of the host has no cgroup outside of the login")
+    made = outside.Outside("detached-0-test")
+    try:
+        outside.sweep()
+        assert made.folders and all(os.path.isdir(folder) for folder in made.folders)
+        made.release()
+        outside.sweep()
+        assert not any(os.path.isdir(folder) for folder in made.folders)
+    finally:
+        made.remove()
+
+
+def test_many_at_once_are_all_executed(detached: Callable[..., dict[str, Any]]) -> None:
+    """Each sweeps what others have left; none may take another's for that."""
+    with ThreadPoolExecutor(8) as pool:
+        for result in [pool.submit(detached, namespaces=["net", "pid"], cmd="sleep 300") for dummy in range(40)]:
+            assert alive(result.result())

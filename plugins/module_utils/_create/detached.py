@@ -45,6 +45,7 @@ def detach(name: str, plan: Plan, descriptors: List[int], log: str | None,
     finally:
         for descriptor in streams:
             os.close(descriptor)
+        outside.release()
         if running is None:
             if executor is not None:
                 executor.close()

@@ -7,11 +7,13 @@ import time
 from typing import List, Tuple
 
 from .._kernel import cgroups
+from .._kernel.folder_lock import lock
 from .._kernel.proc import Proc
 
 FOLDER = "nsfleet"
 # Version 2, and what systemd goes by on hybrid hosts and those with version 1.
 _SYSTEMD = ("name=systemd",)
+_PATIENCE = 1.0  # seconds until who sweeps has let go
 
 
 class Outside:
@@ -25,6 +27,7 @@ class Outside:
         self.folders: List[str] = []
         self.unified: str | None = None
         self.unmade: str | None = None
+        self._locks: List[int] = []
         try:
             places = _places()
         except OSError as error:
@@ -34,7 +37,7 @@ class Outside:
             _sweep(place)
             folder = "%s/%s" % (place, name)
             try:
-                os.makedirs(folder, exist_ok=True)
+                self._locks.append(_make(folder))
             except OSError as error:
                 self.unmade = "%s: %s" % (place, _code(error))
                 continue
@@ -56,8 +59,14 @@ class Outside:
                         raise
                     os.makedirs(folder, exist_ok=True)
 
+    def release(self) -> None:
+        """Leave them to who sweeps: somebody is in there, or will not be."""
+        while self._locks:
+            os.close(self._locks.pop())
+
     def remove(self) -> None:
         """Remove them, where nobody is in there."""
+        self.release()
         for folder in self.folders:
             _remove(folder)
 
@@ -94,6 +103,17 @@ def _places() -> List[Tuple[str, bool]]:
     ]
 
 
+def _make(folder: str) -> int:
+    """A descriptor that keeps others from sweeping it while nobody is in there yet. Raises OSError."""
+    for dummy in range(10):
+        os.makedirs(folder, exist_ok=True)
+        try:
+            return lock(folder, time.monotonic() + _PATIENCE)
+        except FileNotFoundError:  # swept away before it was locked
+            pass
+    return lock(folder, time.monotonic())
+
+
 def _sweep(place: str) -> None:
     """Those of processes that have ended: the kernel refuses to remove one that is in use."""
     try:
@@ -102,7 +122,12 @@ def _sweep(place: str) -> None:
     except OSError:
         return
     for path in names:
+        try:
+            locked = lock(path, 0.0)
+        except OSError:  # somebody is about to enter it, or it is gone
+            continue
         _remove(path)
+        os.close(locked)
 
 
 def _remove(folder: str) -> None:

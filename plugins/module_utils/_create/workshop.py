@@ -167,6 +167,7 @@ class Workshop:
             self._outside.enter(self._executor.pid)
         except OSError as error:
             self._outside.unmade = why(error)
+        self._outside.release()
         if self._outside.unmade:
             self.warnings.append(
                 "Process 1 of %s stays in a cgroup of the module's own (%s): it ends where those of a login are ended"
